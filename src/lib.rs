@@ -1,0 +1,35 @@
+//! Portcullis: a security-hardened WebSocket gateway.
+//!
+//! The map, from the ground up; each floor knows only those below it, and a test that
+//! reads these files keeps it so.
+//!
+//! | floor | rooms | what they do |
+//! | --- | --- | --- |
+//! | 0 | [`rejection`] [`room`] [`origin`] [`peer`] [`secret`] | names and newtypes |
+//! | 1 | [`gate`] [`auth`] [`codec`] [`protocol`] [`broadcast`] [`throttle`] | decide: no sockets, no clock, no logging |
+//! | 2 | [`net`] [`session`] [`internal`] [`ledger`] | act: sockets, TLS, HTTP, frames in and out |
+//! | 3 | [`config`] [`gateway`] | compose: config -> parts -> bind -> run -> drain |
+//! | 4 | [`cli`] | argv -> a command |
+
+pub mod origin;
+pub mod peer;
+pub mod rejection;
+pub mod room;
+pub mod secret;
+
+pub mod auth;
+pub mod broadcast;
+pub mod codec;
+pub mod gate;
+pub mod protocol;
+pub mod throttle;
+
+pub mod internal;
+pub mod ledger;
+pub mod net;
+pub mod session;
+
+pub mod config;
+pub mod gateway;
+
+pub mod cli;

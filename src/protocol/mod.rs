@@ -1,0 +1,31 @@
+//! Owns what a route lets a session do, and what a message means there.
+//! Never knows a socket, nor who may use the route.
+
+use crate::codec;
+use crate::throttle::Rate;
+use std::time::Duration;
+
+/// What a session on a route may do and for how long: `[limits]` and the route's own keys.
+#[derive(Clone, Debug)]
+pub struct SessionPolicy {
+    /// Bounds of what is read.
+    pub codec: codec::Limits,
+    /// Whether a sender gets its own message too.
+    pub echo: bool,
+    /// Whether text messages are taken.
+    pub text: bool,
+    /// Whether binary messages are taken.
+    pub binary: bool,
+    /// `messages_per_connection`.
+    pub messages: Rate,
+    /// `pings_per_connection`: pings and unasked pongs.
+    pub pings: Rate,
+    /// `send_queue`, in octets: a slower reader than this is closed.
+    pub send_queue_bytes: usize,
+    /// `ping_interval`: a peer that is silent for so long is pinged.
+    pub ping_interval: Duration,
+    /// `pong_timeout`: and closed when it stays silent for so long after.
+    pub pong_timeout: Duration,
+    /// `max_session`.
+    pub max_session: Duration,
+}
