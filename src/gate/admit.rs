@@ -1,0 +1,246 @@
+//! Owns the order of the checks, from the target to the room, and the proof that all of them held.
+//! Never knows how a check decides, nor how a refusal is written or logged.
+
+use super::fetch_metadata;
+use super::host::{Host, HostPolicy};
+use super::origin_policy::PermittedOrigin;
+use super::refused::{LoggedOrigin, Refused};
+use super::route::Route;
+use super::subprotocol::{self, BEARER};
+use super::target::TargetForm;
+use super::upgrade::UpgradeRequest;
+use crate::auth::{BearerToken, Identity, Verifier};
+use crate::origin::Origin;
+use crate::peer::{Peer, PeerPrefix};
+use crate::rejection::{Answer, Rejection};
+use crate::room::RoomName;
+use crate::throttle::{CountPermit, CountTable, RateTable};
+use http::request::Parts;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What every request is judged by.
+pub struct Gate {
+    /// The hosts that are served.
+    pub hosts: HostPolicy,
+    /// The routes, in the order of the config.
+    pub routes: Vec<Arc<Route>>,
+    /// Who verifies tokens.
+    pub verifier: Arc<Verifier>,
+}
+
+/// What is known of the peer before its head.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// Its address.
+    pub peer: Peer,
+    /// The name it asked for in TLS.
+    pub server_name: Option<&'a str>,
+    /// The port it connected to.
+    pub local_port: u16,
+    /// Now, for rates.
+    pub now: Instant,
+    /// Now, for claims: seconds since 1970-01-01.
+    pub unix_now: u64,
+}
+
+/// What `admit` counts against.
+pub struct Throttles {
+    /// `failed_credentials_per_ip`
+    pub failed_credentials: RateTable<PeerPrefix>,
+    /// `connections_per_subject`
+    pub subjects: Arc<CountTable<Arc<str>>>,
+}
+
+/// All of it holds for this request: only [`Gate::admit`] makes one.
+#[must_use]
+pub struct Admitted {
+    identity: Identity,
+    route: Arc<Route>,
+    room: RoomName,
+    accept: String,
+    subprotocol: Option<Box<str>>,
+    origin: Option<Origin>,
+}
+
+impl Gate {
+    /// Judges an upgrade request by the ordered checks, from the target to the room. The permit
+    /// is the subject's place: it is held as long as the session lives.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails, and what may be logged of the request by then.
+    pub fn admit(
+        &self,
+        request: &Parts,
+        caller: &Caller<'_>,
+        throttles: &Throttles,
+    ) -> Result<(Admitted, CountPermit<Arc<str>>), Refused> {
+        let mut known = Known { origin: LoggedOrigin::of(&request.headers), ..Known::default() };
+        let approach = self.approach(request, caller, &mut known).map_err(|reason| known.refused(reason))?;
+        approach.enter(&self.verifier, caller, throttles, &mut known).map_err(|reason| known.refused(reason))
+    }
+
+    /// The checks that need nothing but the request and the config.
+    fn approach<'r>(
+        &'r self,
+        request: &'r Parts,
+        caller: &Caller<'_>,
+        known: &mut Known,
+    ) -> Result<Approach<'r>, Rejection> {
+        let target = TargetForm::parse(&request.uri)?;
+        let host = Host::parse(&request.headers)?;
+        target.agrees_with(&host)?;
+        self.hosts.permit(&host, caller.server_name)?;
+        let (route, room) = Route::find(&self.routes, request.uri.path())?;
+        known.route = Some(Arc::clone(&route.label));
+        let upgrade = UpgradeRequest::parse(request)?;
+        let origin = route.origins.permit(&request.headers)?;
+        fetch_metadata::judge(&request.headers)?;
+        Ok(Approach { request, route, room, upgrade, origin })
+    }
+}
+
+/// A request that may knock: what remains is who asks.
+struct Approach<'r> {
+    request: &'r Parts,
+    route: &'r Arc<Route>,
+    room: RoomName,
+    upgrade: UpgradeRequest<'r>,
+    origin: PermittedOrigin,
+}
+
+impl Approach<'_> {
+    /// The checks of the credential, the limits of the subject, and the room.
+    fn enter(
+        self,
+        verifier: &Verifier,
+        caller: &Caller<'_>,
+        throttles: &Throttles,
+        known: &mut Known,
+    ) -> Result<(Admitted, CountPermit<Arc<str>>), Rejection> {
+        let identity = self.identity(verifier, caller, throttles)?;
+        known.subject = Some(Arc::clone(identity.subject()));
+        let place = throttles.subjects.hold(identity.subject(), self.route.connections_per_subject);
+        let place = place.ok_or(Rejection::SubjectConnections)?;
+        let _grant = identity.grant(&self.room)?;
+        let admitted = Admitted {
+            subprotocol: self.subprotocol(),
+            route: Arc::clone(self.route),
+            room: self.room,
+            accept: self.upgrade.accept().to_owned(),
+            origin: self.origin.into_origin(),
+            identity,
+        };
+        Ok((admitted, place))
+    }
+
+    /// Who asks, unless too many credentials from this address have failed: that is told before
+    /// any cryptography.
+    fn identity(
+        &self,
+        verifier: &Verifier,
+        caller: &Caller<'_>,
+        throttles: &Throttles,
+    ) -> Result<Identity, Rejection> {
+        let prefix = caller.peer.prefix();
+        let bearer = self.bearer();
+        let counts = bearer.as_ref().map_or_else(|&reason| is_failed_credential(reason), |_| true);
+        if counts && !throttles.failed_credentials.fits(&prefix, caller.now) {
+            return Err(Rejection::AddressCredentials);
+        }
+        let identity =
+            bearer.and_then(|bearer| verifier.verify(&bearer, &self.route.lifetimes, caller.unix_now));
+        if identity.as_ref().is_err_and(|&reason| is_failed_credential(reason)) {
+            // The verdict is for the next credential of this address: this one has its answer.
+            let _verdict = throttles.failed_credentials.take(&prefix, caller.now);
+        }
+        identity
+    }
+
+    /// The one credential. A browser sends a cookie along with whatever page asks, so without an
+    /// Origin a cookie proves nothing, also where no Origin is required of others.
+    fn bearer(&self) -> Result<BearerToken<'_>, Rejection> {
+        let (request, policy) = (self.request, &self.route.credentials);
+        let bearer =
+            BearerToken::find(&request.headers, request.uri.query(), self.upgrade.offered(), policy)?;
+        if bearer.from_cookie() && self.origin.origin().is_none() {
+            return Err(Rejection::OriginMissing);
+        }
+        Ok(bearer)
+    }
+
+    /// The subprotocol to answer. There is one credential, so where `bearer` is offered and that
+    /// place is permitted, it is there.
+    fn subprotocol(&self) -> Option<Box<str>> {
+        let offered = self.upgrade.offered();
+        let bears_token = self.route.credentials.subprotocol && offered.contains(&BEARER);
+        subprotocol::answer(offered, &self.route.subprotocols, bears_token)
+    }
+}
+
+/// A credential that was there and failed: a 401 that is not [`Rejection::CredentialMissing`].
+fn is_failed_credential(reason: Rejection) -> bool {
+    reason != Rejection::CredentialMissing && matches!(reason.answer(), Answer::Refuse { status: 401, .. })
+}
+
+impl Admitted {
+    /// Who was admitted.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// By which route.
+    #[must_use]
+    pub fn route(&self) -> &Arc<Route> {
+        &self.route
+    }
+
+    /// To which room; the identity grants it.
+    #[must_use]
+    pub fn room(&self) -> &RoomName {
+        &self.room
+    }
+
+    /// The `Sec-WebSocket-Accept` of the 101.
+    #[must_use]
+    pub fn accept(&self) -> &str {
+        &self.accept
+    }
+
+    /// The `Sec-WebSocket-Protocol` of the 101, if it has one: a token that was offered, hence
+    /// visible ASCII.
+    #[must_use]
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The page that asked, if it was one.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// What a session needs.
+    pub fn into_session(self) -> (Identity, Arc<Route>, RoomName) {
+        (self.identity, self.route, self.room)
+    }
+}
+
+/// What may be logged, as it becomes known.
+#[derive(Default)]
+struct Known {
+    route: Option<Arc<str>>,
+    origin: LoggedOrigin,
+    subject: Option<Arc<str>>,
+}
+
+impl Known {
+    fn refused(&mut self, reason: Rejection) -> Refused {
+        let Known { route, origin, subject } = std::mem::take(self);
+        Refused { reason, route, origin, subject }
+    }
+}
+
+#[cfg(test)]
+mod tests;

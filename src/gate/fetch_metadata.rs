@@ -1,0 +1,87 @@
+//! Owns what the Sec-Fetch fields of a handshake may say (W3C Fetch Metadata).
+//! Never knows an origin: the allowlist decides who may ask.
+
+use crate::rejection::Rejection;
+use http::header::HeaderMap;
+
+/// Judges those fields that are there; Chromium sends none with a WebSocket, so none is required.
+///
+/// # Errors
+///
+/// [`Rejection::FetchMetadata`]: a field that is there twice or does not fit a WebSocket, such
+/// as that of a navigation, a `fetch()` or a request that a person typed in.
+pub(super) fn judge(headers: &HeaderMap) -> Result<(), Rejection> {
+    let fits = RULES.iter().all(|&(name, values)| {
+        let mut lines = headers.get_all(name).iter();
+        match (lines.next(), lines.next()) {
+            (None, _) => true,
+            (Some(line), None) => values.iter().any(|value| line == value),
+            (Some(_), Some(_)) => false,
+        }
+    });
+    if fits { Ok(()) } else { Err(Rejection::FetchMetadata) }
+}
+
+/// What each field may say, to the octet. `Sec-Fetch-User` belongs to navigations alone.
+const RULES: &[(&str, &[&str])] = &[
+    ("sec-fetch-mode", &["websocket"]),
+    ("sec-fetch-dest", &["empty", "websocket"]),
+    ("sec-fetch-site", &["same-origin", "same-site", "cross-site"]),
+    ("sec-fetch-user", &[]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    fn judge_fields(fields: &[(&str, &str)]) -> Result<(), Rejection> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            let name = name.parse::<HeaderName>().expect(name);
+            headers.append(name, HeaderValue::from_str(value).expect(value));
+        }
+        judge(&headers)
+    }
+
+    #[test]
+    fn metadata_of_a_websocket_or_none_at_all_fits() {
+        for fields in [
+            &[][..],
+            &[("sec-fetch-mode", "websocket")],
+            &[("sec-fetch-dest", "empty")],
+            &[("sec-fetch-dest", "websocket")],
+            &[("sec-fetch-site", "same-origin")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-mode", "websocket"), ("sec-fetch-dest", "empty"), ("sec-fetch-site", "cross-site")],
+            &[("sec-fetch-storage-access", "none")],
+        ] {
+            assert_eq!(judge_fields(fields), Ok(()), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn metadata_of_anything_else_does_not_fit() {
+        for fields in [
+            &[("sec-fetch-mode", "navigate")][..],
+            &[("sec-fetch-mode", "cors")],
+            &[("sec-fetch-mode", "no-cors")],
+            &[("sec-fetch-mode", "")],
+            &[("sec-fetch-mode", "WebSocket")],
+            &[("sec-fetch-mode", "websocket;x")],
+            &[("sec-fetch-mode", "websocket"), ("sec-fetch-mode", "websocket")],
+            &[("sec-fetch-dest", "document")],
+            &[("sec-fetch-dest", "iframe")],
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "unknown")],
+            &[("sec-fetch-site", "same-origin, none")],
+            &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "none")],
+            &[("sec-fetch-user", "?1")],
+            &[("sec-fetch-user", "")],
+            &[("sec-fetch-mode", "websocket"), ("sec-fetch-site", "none")],
+        ] {
+            assert_eq!(judge_fields(fields), Err(Rejection::FetchMetadata), "{fields:?}");
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Owns the octets of a raw HTTP/1.1 request head (RFC 9112) and which of them are refused.
+//! Never knows what the fields mean, nor how octets are read.
+
+use crate::rejection::Rejection;
+
+/// Bounds of a request head.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadLimits {
+    /// Octets of the whole head, the empty line at its end included (`header_bytes`).
+    pub head_bytes: usize,
+    /// Field lines: 64 on the public port.
+    pub field_lines: usize,
+    /// Octets of the request target: 8,000 on the public port (RFC 9110 section 4.1).
+    pub target_bytes: usize,
+}
+
+/// A head that holds to the letter: only [`judge_head`] makes one.
+#[must_use]
+#[derive(Debug)]
+pub struct RawHead<'a> {
+    octets: &'a [u8],
+}
+
+impl<'a> RawHead<'a> {
+    /// The head, from the method to the empty line at its end.
+    #[must_use]
+    pub fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+}
+
+/// Judges what has come so far of a head. `Ok(None)`: all is well, and more must come. Then it
+/// is called again with the same octets and those behind them; `progress` remembers what has
+/// been judged, so that each octet is looked at once, however small the pieces.
+///
+/// The octets behind the head are `&input[head.octets().len()..]`.
+///
+/// # Errors
+///
+/// The first fault in the order of the octets, as soon as it is there. Stricter than RFC 9112
+/// where a lenient reader and a strict one would see two different requests: a line ends with
+/// CRLF, one space stands between the parts of the request line, and no field is folded. A
+/// head that announces a body or an interim answer is refused at its end.
+pub fn judge_head<'a>(
+    input: &'a [u8],
+    progress: &mut HeadProgress,
+    limits: &HeadLimits,
+) -> Result<Option<RawHead<'a>>, Rejection> {
+    while progress.state != State::Done {
+        // Told before the next octet is there: whatever it is, the head is too large with it.
+        if progress.judged >= limits.head_bytes {
+            return Err(Rejection::HeadTooLarge);
+        }
+        let Some(&octet) = input.get(progress.judged) else { return Ok(None) };
+        progress.state = progress.step(octet, input, limits)?;
+        progress.judged += 1;
+    }
+    Ok(input.get(..progress.judged).map(|octets| RawHead { octets }))
+}
+
+/// How far a head has been judged.
+#[derive(Debug, Default)]
+pub struct HeadProgress {
+    /// Octets that have been judged.
+    judged: usize,
+    /// What the next octet belongs to.
+    state: State,
+    /// Where that part of the head starts.
+    start: usize,
+    /// Field lines so far.
+    field_lines: usize,
+    /// What kind of field the line at hand is.
+    field: Field,
+    /// A field has announced a body.
+    announces_body: bool,
+    /// `Content-Length: 0` is there.
+    has_content_length: bool,
+    /// `Expect` is there.
+    expects: bool,
+}
+
+/// The part of the head to which the next octet belongs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Method,
+    Target,
+    /// The first digit behind a `%` in the target.
+    PercentHigh,
+    /// The second one; whether `%` and the first make a control octet.
+    PercentLow {
+        high: u8,
+    },
+    Version,
+    /// The LF of a line other than the last.
+    LineFeed,
+    LineStart,
+    FieldName,
+    FieldValue,
+    /// The LF of the empty line.
+    LastLineFeed,
+    Done,
+}
+
+/// What the reader must know of a field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Field {
+    /// Its value is not looked at.
+    #[default]
+    Opaque,
+    /// Its value decides later, so it has no octet of 0x80 or more.
+    Ascii,
+    ContentLength,
+    TransferEncoding,
+    Expect,
+}
+
+impl HeadProgress {
+    /// Judges one octet and says what the next one belongs to.
+    fn step(&mut self, octet: u8, input: &[u8], limits: &HeadLimits) -> Result<State, Rejection> {
+        match self.state {
+            State::Method => self.method(octet),
+            State::Target => self.target(octet, input, limits),
+            State::PercentHigh if octet.is_ascii_hexdigit() => {
+                self.within_target(limits)?;
+                Ok(State::PercentLow { high: octet })
+            }
+            State::PercentLow { high } if octet.is_ascii_hexdigit() && !is_encoded_control(high, octet) => {
+                self.within_target(limits)?;
+                Ok(State::Target)
+            }
+            State::Version => self.version(octet, input),
+            State::LineFeed if octet == b'\n' => Ok(State::LineStart),
+            State::LineStart => self.line_start(octet, limits),
+            State::FieldName => self.field_name(octet, input),
+            State::FieldValue => self.field_value(octet, input),
+            State::LastLineFeed if octet == b'\n' => self.end(),
+            State::Done => Ok(State::Done),
+            State::PercentHigh | State::PercentLow { .. } | State::LineFeed | State::LastLineFeed => {
+                Err(Rejection::HeadMalformed)
+            }
+        }
+    }
+
+    /// The octets of the part at hand.
+    fn part<'i>(&self, input: &'i [u8]) -> &'i [u8] {
+        input.get(self.start..self.judged).unwrap_or_default()
+    }
+
+    /// Octets of the part at hand before this one.
+    fn part_bytes(&self) -> usize {
+        self.judged.saturating_sub(self.start)
+    }
+
+    /// The next octet starts a part.
+    fn starts(&mut self, state: State) -> State {
+        self.start = self.judged + 1;
+        state
+    }
+
+    /// Methods are case-sensitive (RFC 9110 section 9.1) and every registered one is written in
+    /// capitals. The first octet tells TLS records, empty lines and `get` from a request.
+    fn method(&mut self, octet: u8) -> Result<State, Rejection> {
+        let is_first = self.part_bytes() == 0;
+        match octet {
+            b'A'..=b'Z' => Ok(State::Method),
+            b'-' if !is_first => Ok(State::Method),
+            b' ' if !is_first => Ok(self.starts(State::Target)),
+            _ => Err(Rejection::HeadMalformed),
+        }
+    }
+
+    /// Visible ASCII without `#`, which ends no request target (RFC 9112 section 3.2).
+    fn target(&mut self, octet: u8, input: &[u8], limits: &HeadLimits) -> Result<State, Rejection> {
+        match octet {
+            b' ' if self.part_bytes() > 0 => {
+                // This is the parser that hyper uses: what it would refuse is refused here.
+                http::Uri::try_from(self.part(input)).map_err(|_| Rejection::TargetMalformed)?;
+                Ok(self.starts(State::Version))
+            }
+            b'#' => Err(Rejection::HeadMalformed),
+            b'!'..=b'~' => {
+                self.within_target(limits)?;
+                Ok(if octet == b'%' { State::PercentHigh } else { State::Target })
+            }
+            _ => Err(Rejection::HeadMalformed),
+        }
+    }
+
+    fn within_target(&self, limits: &HeadLimits) -> Result<(), Rejection> {
+        if self.part_bytes() >= limits.target_bytes { Err(Rejection::UriTooLong) } else { Ok(()) }
+    }
+
+    /// `HTTP/1.1`; another version is told from garbage.
+    fn version(&mut self, octet: u8, input: &[u8]) -> Result<State, Rejection> {
+        let fits = match VERSION.get(self.part_bytes()) {
+            Some(b'1') => octet.is_ascii_digit(),
+            Some(&expected) => octet == expected,
+            None if octet == b'\r' && self.part(input) == VERSION => return Ok(State::LineFeed),
+            None if octet == b'\r' => return Err(Rejection::HttpVersion),
+            None => false,
+        };
+        if fits { Ok(State::Version) } else { Err(Rejection::HeadMalformed) }
+    }
+
+    /// A line that starts with a space would continue the one before (RFC 9112 section 5.2).
+    fn line_start(&mut self, octet: u8, limits: &HeadLimits) -> Result<State, Rejection> {
+        if octet == b'\r' {
+            return Ok(State::LastLineFeed);
+        }
+        if !is_token_octet(octet) {
+            return Err(Rejection::HeadMalformed);
+        }
+        if self.field_lines >= limits.field_lines {
+            return Err(Rejection::HeadTooLarge);
+        }
+        self.field_lines += 1;
+        self.start = self.judged;
+        Ok(State::FieldName)
+    }
+
+    /// No space stands before the colon (RFC 9112 section 5.1).
+    fn field_name(&mut self, octet: u8, input: &[u8]) -> Result<State, Rejection> {
+        match octet {
+            b':' => {
+                self.field = Field::named(self.part(input));
+                Ok(self.starts(State::FieldValue))
+            }
+            _ if is_token_octet(octet) => Ok(State::FieldName),
+            _ => Err(Rejection::HeadMalformed),
+        }
+    }
+
+    /// No control octet but HTAB (RFC 9110 section 5.5).
+    fn field_value(&mut self, octet: u8, input: &[u8]) -> Result<State, Rejection> {
+        match octet {
+            b'\r' => {
+                self.field_line(self.part(input).trim_ascii());
+                Ok(State::LineFeed)
+            }
+            b'\t' | b' '..=b'~' => Ok(State::FieldValue),
+            0x80.. if self.field != Field::Ascii => Ok(State::FieldValue),
+            _ => Err(Rejection::HeadMalformed),
+        }
+    }
+
+    /// Remembers what a whole field line announces. One `Content-Length: 0` announces nothing.
+    fn field_line(&mut self, value: &[u8]) {
+        match self.field {
+            Field::ContentLength => {
+                self.announces_body |= self.has_content_length || value != b"0";
+                self.has_content_length = true;
+            }
+            Field::TransferEncoding => self.announces_body = true,
+            Field::Expect => self.expects = true,
+            Field::Opaque | Field::Ascii => {}
+        }
+    }
+
+    /// A handshake has no content (RFC 9110 section 9.3.1), so nobody needs to agree where it
+    /// would end (request smuggling), and nobody waits for a 100 (section 10.1.1).
+    fn end(&self) -> Result<State, Rejection> {
+        if self.announces_body {
+            Err(Rejection::Body)
+        } else if self.expects {
+            Err(Rejection::Expect)
+        } else {
+            Ok(State::Done)
+        }
+    }
+}
+
+impl Field {
+    fn named(name: &[u8]) -> Field {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        let is_sec = name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"sec-"));
+        if is("content-length") {
+            Field::ContentLength
+        } else if is("transfer-encoding") {
+            Field::TransferEncoding
+        } else if is("expect") {
+            Field::Expect
+        } else if is_sec || is("host") || is("origin") || is("upgrade") || is("connection") {
+            Field::Ascii
+        } else {
+            Field::Opaque
+        }
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+}
+
+/// Whether a percent-encoded octet is 0x00 to 0x1F or 0x7F: nothing of ours has one, and behind
+/// a second decoder it would end a line or a string.
+fn is_encoded_control(high: u8, low: u8) -> bool {
+    matches!(high, b'0' | b'1') || (high == b'7' && low.eq_ignore_ascii_case(&b'f'))
+}
+
+const VERSION: &[u8] = b"HTTP/1.1";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+//! Owns the ordered checks that stand before a WebSocket.
+//! Never knows I/O or logs: values come in, a verdict goes out.
+//!
+//! In the order of the checks: the octets of the head ([`judge_head`]), the target and Host
+//! ([`HostPolicy`]), the path ([`Route`]), the opening handshake ([`UpgradeRequest`]), the
+//! origin ([`OriginPolicy`]) and fetch metadata, and [`Gate::admit`], which tells them all.
+
+mod admit;
+mod fetch_metadata;
+mod head;
+mod host;
+mod origin_policy;
+mod refused;
+mod route;
+mod subprotocol;
+mod target;
+mod upgrade;
+
+pub use admit::{Admitted, Caller, Gate, Throttles};
+pub use head::{HeadLimits, HeadProgress, RawHead, judge_head};
+pub use host::{Host, HostPolicy};
+pub use origin_policy::{OriginPolicy, PermittedOrigin};
+pub use refused::{LoggedOrigin, Refused};
+pub use route::{PathMatch, PathPattern, Route};
+pub use upgrade::UpgradeRequest;
+
+#[cfg(test)]
+mod support;
