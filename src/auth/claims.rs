@@ -1,0 +1,147 @@
+//! Owns the rules for the claims of a token (RFC 7519 section 4).
+//! Never knows keys or signatures.
+
+use super::claim_path::value_at;
+use super::clean_name::is_clean_name;
+use super::issuer::Issuer;
+use super::json::{Bounds, Json, Object};
+use super::lifetime::{Lifetimes, Times};
+use crate::rejection::Rejection;
+use crate::room::RoomPattern;
+use std::sync::Arc;
+
+/// A claims set whose form is right. Not one claim is trusted.
+pub(super) struct ClaimsSet<'a>(Object<'a>);
+
+/// What a token says, judged.
+pub(super) struct Facts {
+    pub(super) subject: Arc<str>,
+    pub(super) jti: Option<Box<str>>,
+    pub(super) ends_at: Option<u64>,
+    pub(super) subscribe: Vec<RoomPattern>,
+    pub(super) publish: Vec<RoomPattern>,
+}
+
+impl<'a> ClaimsSet<'a> {
+    /// # Errors
+    /// [`Rejection::TokenClaims`] for anything but one strict JSON object, also for two
+    /// claims of one name at any depth.
+    pub(super) fn parse(text: &'a str) -> Result<ClaimsSet<'a>, Rejection> {
+        Object::parse(text, BOUNDS).map(ClaimsSet).map_err(|_| Rejection::TokenClaims)
+    }
+
+    /// The issuer that the token names. Used to look up whose keys could verify it, before
+    /// anything is known to be true.
+    pub(super) fn issuer(&self) -> Result<Option<&str>, Rejection> {
+        self.text("iss")
+    }
+
+    /// Judges every claim against what `issuer` promised. Only for a token whose signature a
+    /// key of that issuer verified; `iss` is not judged again, as it led to that issuer. A
+    /// claim that is there must fit, also where it need not be there.
+    ///
+    /// # Errors
+    /// [`Rejection::TokenClaims`] for a claim that is missing or of the wrong form, else the
+    /// reason that is named after the claim.
+    pub(super) fn judge(&self, issuer: &Issuer, lifetimes: &Lifetimes, now: u64) -> Result<Facts, Rejection> {
+        let times = Times {
+            expires_at: self.date("exp")?,
+            not_before: self.date("nbf")?,
+            issued_at: self.date("iat")?,
+        };
+        if (issuer.require.aud && self.0.get("aud").is_none())
+            || (issuer.require.exp && times.expires_at.is_none())
+        {
+            return Err(Rejection::TokenClaims);
+        }
+        self.judge_audience(&issuer.audience)?;
+        let ends_at = times.judge(lifetimes, now)?;
+        Ok(Facts {
+            subject: self.subject(&issuer.claims.subject)?.into(),
+            jti: self.token_id()?.map(Box::from),
+            ends_at,
+            subscribe: self.patterns(&issuer.claims.subscribe)?,
+            publish: self.patterns(&issuer.claims.publish)?,
+        })
+    }
+
+    /// `aud` is a string, or an array of strings of which one is ours (RFC 7519 section 4.1.3).
+    fn judge_audience(&self, audience: &str) -> Result<(), Rejection> {
+        let for_us = match self.0.get("aud") {
+            None => true,
+            Some(Json::String(one)) => one == audience,
+            Some(Json::Array(several)) => {
+                if !several.iter().all(|one| matches!(one, Json::String(_))) {
+                    return Err(Rejection::TokenClaims);
+                }
+                several.iter().any(|one| matches!(one, Json::String(one) if one == audience))
+            }
+            Some(Json::Integer(_) | Json::Object(_) | Json::Other) => return Err(Rejection::TokenClaims),
+        };
+        if for_us { Ok(()) } else { Err(Rejection::TokenAudience) }
+    }
+
+    /// The subject is always required: limits, logs and revocation go by it.
+    fn subject(&self, path: &str) -> Result<&str, Rejection> {
+        let _also_where_it_is_not_the_subject = self.text("sub")?;
+        match value_at(&self.0, path).map_err(|_| Rejection::TokenClaims)? {
+            Some(Json::String(subject)) if is_clean_name(subject) => Ok(subject),
+            None | Some(Json::String(_)) => Err(Rejection::TokenSubject),
+            Some(Json::Integer(_) | Json::Array(_) | Json::Object(_) | Json::Other) => {
+                Err(Rejection::TokenClaims)
+            }
+        }
+    }
+
+    fn token_id(&self) -> Result<Option<&str>, Rejection> {
+        match self.text("jti")? {
+            Some(jti) if !is_clean_name(jti) => Err(Rejection::TokenClaims),
+            jti => Ok(jti),
+        }
+    }
+
+    /// Room patterns; a claim that is not there grants nothing.
+    fn patterns(&self, path: &str) -> Result<Vec<RoomPattern>, Rejection> {
+        match value_at(&self.0, path).map_err(|_| Rejection::TokenClaims)? {
+            None => Ok(Vec::new()),
+            Some(Json::Array(patterns)) if patterns.len() <= PATTERNS_MAX => patterns
+                .iter()
+                .map(|pattern| match pattern {
+                    Json::String(pattern) => RoomPattern::parse(pattern).ok_or(Rejection::TokenClaims),
+                    Json::Integer(_) | Json::Array(_) | Json::Object(_) | Json::Other => {
+                        Err(Rejection::TokenClaims)
+                    }
+                })
+                .collect(),
+            Some(Json::Integer(_) | Json::String(_) | Json::Array(_) | Json::Object(_) | Json::Other) => {
+                Err(Rejection::TokenClaims)
+            }
+        }
+    }
+
+    fn text(&self, name: &str) -> Result<Option<&str>, Rejection> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(Json::Integer(_) | Json::Array(_) | Json::Object(_) | Json::Other) => {
+                Err(Rejection::TokenClaims)
+            }
+        }
+    }
+
+    /// A NumericDate without a fraction. The RFC allows one; nobody needs it, and a number
+    /// that two readers round differently is two tokens.
+    fn date(&self, name: &str) -> Result<Option<u64>, Rejection> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Json::Integer(seconds)) => Ok(Some(*seconds)),
+            Some(Json::String(_) | Json::Array(_) | Json::Object(_) | Json::Other) => {
+                Err(Rejection::TokenClaims)
+            }
+        }
+    }
+}
+
+/// A token of 4 KiB holds 3 KiB of JSON at most; these keep the tree of it under 64 KiB.
+const BOUNDS: Bounds = Bounds { depth: 16, values: 1024, members: 128 };
+const PATTERNS_MAX: usize = 256;

@@ -1,0 +1,70 @@
+//! Owns who a peer is, proved.
+//! Never knows how it was proved, nor who is in a room.
+
+use super::claims::Facts;
+use super::grant::RoomGrant;
+use crate::rejection::Rejection;
+use crate::room::{RoomName, RoomPattern};
+use std::sync::Arc;
+
+/// Who the peer is: the signature of its token was verified by a pinned key of an issuer,
+/// and the claims are what that issuer promised. Only
+/// [`Verifier::verify`](super::Verifier::verify) makes one.
+#[must_use]
+#[derive(Debug)]
+pub struct Identity {
+    issuer: Option<Arc<str>>,
+    subject: Arc<str>,
+    jti: Option<Box<str>>,
+    ends_at: Option<u64>,
+    subscribe: Box<[RoomPattern]>,
+    publish: Box<[RoomPattern]>,
+}
+
+impl Identity {
+    pub(super) fn proved(issuer: Option<Arc<str>>, facts: Facts) -> Identity {
+        let Facts { subject, jti, ends_at, subscribe, publish } = facts;
+        Identity { issuer, subject, jti, ends_at, subscribe: subscribe.into(), publish: publish.into() }
+    }
+
+    /// The configured name of the issuer whose key verified the token; `None` for one that
+    /// has no name.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// Who: 1 to 256 octets without controls.
+    #[must_use]
+    pub fn subject(&self) -> &Arc<str> {
+        &self.subject
+    }
+
+    /// The token's identifier (RFC 7519 section 4.1.7).
+    #[must_use]
+    pub fn jti(&self) -> Option<&str> {
+        self.jti.as_deref()
+    }
+
+    /// When the authority ends: `exp` plus leeway, in seconds since 1970-01-01. `None` for a
+    /// token without `exp`, where the issuer may leave it out.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<u64> {
+        self.ends_at
+    }
+
+    /// A grant to enter this room, which also knows whether it may be published into.
+    ///
+    /// # Errors
+    /// [`Rejection::RoomNotGranted`] without a subscribe grant, whatever the publish grants are.
+    pub fn grant(&self, room: &RoomName) -> Result<RoomGrant<'_>, Rejection> {
+        if !grants(&self.subscribe, room) {
+            return Err(Rejection::RoomNotGranted);
+        }
+        Ok(RoomGrant::of(self, room.clone(), grants(&self.publish, room)))
+    }
+}
+
+fn grants(patterns: &[RoomPattern], room: &RoomName) -> bool {
+    patterns.iter().any(|pattern| pattern.grants(room))
+}

@@ -1,0 +1,48 @@
+//! Owns who a peer is: one credential, its verification, what it grants.
+//! Never knows HTTP beyond the fields that carry a credential, nor who is in a room.
+//!
+//! In reading order: a credential is found ([`BearerToken`]), its token is taken apart,
+//! an issuer and one key are looked up, the signature is verified, and only then the
+//! claims are judged. What comes out is an [`Identity`], and of it a [`RoomGrant`].
+
+mod credential;
+mod query;
+
+mod algorithm;
+mod claim_path;
+mod claims;
+mod clean_name;
+mod compact;
+mod header;
+mod json;
+mod lifetime;
+
+mod issuer;
+mod jwks;
+mod key;
+mod key_fault;
+mod pem;
+mod public_key;
+mod verifier;
+
+mod grant;
+mod identity;
+
+mod mint;
+mod signing_key;
+
+#[cfg(test)]
+mod tests;
+
+pub use algorithm::Algorithm;
+pub use claim_path::ClaimPaths;
+pub use credential::{BearerToken, CredentialPolicy, TOKEN_BYTES_MAX};
+pub use grant::RoomGrant;
+pub use identity::Identity;
+pub use issuer::{Issuer, IssuerFault, Required, issuer_faults};
+pub use key::{Key, SECRET_BYTES_MIN, secret_from_file_bytes};
+pub use key_fault::KeyFault;
+pub use lifetime::Lifetimes;
+pub use mint::TokenFacts;
+pub use signing_key::{GeneratedKeys, SigningKey};
+pub use verifier::Verifier;

@@ -1,0 +1,120 @@
+//! Owns the order in which a token is judged: form, header, issuer and key, signature, claims.
+//! Never knows a clock or where a token came from.
+
+use super::claims::ClaimsSet;
+use super::compact::Compact;
+use super::credential::BearerToken;
+use super::header::Header;
+use super::identity::Identity;
+use super::issuer::Issuer;
+use super::key::Key;
+use super::lifetime::Lifetimes;
+use crate::rejection::Rejection;
+use std::sync::Arc;
+
+/// Checks tokens against pinned keys.
+///
+/// Of the JWT library only the signature is used. Its `Validation` takes a token without
+/// `iss` or `aud` even where one is set, or with one that is no string; it ignores `crit`
+/// and `typ`, takes the last of two equal claims, reads the system's clock, and binds a key
+/// to a family of algorithms rather than to one.
+pub struct Verifier {
+    trusted: Vec<Trusted>,
+}
+
+struct Trusted {
+    issuer: Issuer,
+    /// Shared with every identity; `None` for an issuer without a name.
+    name: Option<Arc<str>>,
+}
+
+impl Verifier {
+    /// Trusts these issuers and no others.
+    #[must_use]
+    pub fn new(issuers: Vec<Issuer>) -> Verifier {
+        let trusted = issuers.into_iter().map(|issuer| {
+            let name = (!issuer.issuer.is_empty()).then(|| Arc::from(&*issuer.issuer));
+            Trusted { issuer, name }
+        });
+        Verifier { trusted: trusted.collect() }
+    }
+
+    /// The issuers, in the order they were given.
+    pub fn issuers(&self) -> impl Iterator<Item = &Issuer> {
+        self.trusted.iter().map(|trusted| &trusted.issuer)
+    }
+
+    /// Proves who a peer is. `now`: seconds since 1970-01-01.
+    ///
+    /// # Errors
+    /// The first rule that the token breaks. No claim is judged before a signature has
+    /// verified, but `iss`, which tells whose keys to try.
+    pub fn verify(
+        &self,
+        token: &BearerToken<'_>,
+        lifetimes: &Lifetimes,
+        now: u64,
+    ) -> Result<Identity, Rejection> {
+        let token = Compact::parse(token.token())?;
+        let header = Header::parse(&token.header)?;
+        let claims = ClaimsSet::parse(&token.claims)?;
+
+        let candidates = self.candidates(&header, claims.issuer()?)?;
+        let signer = candidates
+            .iter()
+            .find(|candidate| candidate.key.verifies(token.signed, &token.signature))
+            .ok_or(Rejection::TokenSignature)?;
+
+        let facts = claims.judge(&signer.trusted.issuer, lifetimes, now)?;
+        Ok(Identity::proved(signer.trusted.name.clone(), facts))
+    }
+
+    /// The keys that may verify a token, each with its issuer: one, unless several issuers
+    /// need no `iss`. Each step narrows what the one before it left, and the first that
+    /// leaves nothing is the reason.
+    fn candidates(&self, header: &Header, iss: Option<&str>) -> Result<Vec<Candidate<'_>>, Rejection> {
+        let mut issuers = self.trusted.iter().filter(|trusted| match iss {
+            Some(iss) => *trusted.issuer.issuer == *iss,
+            None => !trusted.issuer.require.iss,
+        });
+        let mut any_issuer = false;
+        let mut candidates: Vec<Candidate<'_>> = issuers
+            .by_ref()
+            .inspect(|_| any_issuer = true)
+            .filter_map(|trusted| {
+                Some(Candidate { trusted, key: chosen(&trusted.issuer, header.kid.as_deref())? })
+            })
+            .collect();
+        if !any_issuer {
+            return Err(iss.map_or(Rejection::TokenClaims, |_| Rejection::TokenIssuer));
+        }
+        if candidates.is_empty() {
+            return Err(Rejection::TokenKeyUnknown);
+        }
+        // The key says which algorithm is right, never the token (RFC 8725 section 3.1).
+        candidates.retain(|candidate| candidate.key.algorithm() == header.algorithm);
+        if candidates.is_empty() {
+            return Err(Rejection::TokenAlgorithm);
+        }
+        candidates.retain(|candidate| header.is_of_type(&candidate.trusted.issuer.typ));
+        if candidates.is_empty() {
+            return Err(Rejection::TokenHeader);
+        }
+        Ok(candidates)
+    }
+}
+
+/// A key that may have made a signature, and whose it is.
+struct Candidate<'v> {
+    trusted: &'v Trusted,
+    key: &'v Key,
+}
+
+/// The key of an issuer that a `kid` names; without one, its only key.
+fn chosen<'v>(issuer: &'v Issuer, kid: Option<&str>) -> Option<&'v Key> {
+    match (kid, &*issuer.keys) {
+        (Some(kid), keys) => keys.iter().find(|key| key.kid() == Some(kid)),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    }
+}
