@@ -1,0 +1,95 @@
+//! Owns a message that is not whole yet: its octets, their count, its frames, its first instant.
+//! Never knows headers or masks.
+
+use super::Event;
+use super::header::MessageKind;
+use super::text::Text;
+use crate::rejection::Rejection;
+use std::time::Instant;
+
+/// How far an open message has come, by the headers of its frames.
+#[derive(Clone, Copy)]
+pub(super) struct Progress {
+    /// Frames so far, the current one among them.
+    pub(super) frames: u32,
+    /// Octets so far, announced ones of the current frame among them.
+    pub(super) bytes: usize,
+}
+
+/// A message of which something is still to come.
+pub(super) struct Message {
+    /// When its first octet came.
+    pub(super) since: Instant,
+    pub(super) progress: Progress,
+    content: Content,
+}
+
+enum Content {
+    Text(Text),
+    Binary(Vec<u8>),
+}
+
+impl Message {
+    /// A message of which nothing has come but the beginning of its first header.
+    pub(super) fn new(kind: MessageKind, since: Instant) -> Message {
+        let content = match kind {
+            MessageKind::Text => Content::Text(Text::default()),
+            MessageKind::Binary => Content::Binary(Vec::new()),
+        };
+        Message { since, progress: Progress { frames: 0, bytes: 0 }, content }
+    }
+
+    /// Counts a frame by its header, which has been judged against the limits.
+    pub(super) fn count_frame(&mut self, payload_bytes: usize) {
+        self.progress.frames = self.progress.frames.saturating_add(1);
+        self.progress.bytes = self.progress.bytes.saturating_add(payload_bytes);
+    }
+
+    /// Appends unmasked octets.
+    ///
+    /// # Errors
+    /// `Utf8` at the first bad octet of a text.
+    pub(super) fn push(&mut self, octets: &[u8]) -> Result<(), Rejection> {
+        match &mut self.content {
+            Content::Text(text) => text.push(octets, self.progress.bytes),
+            Content::Binary(binary) => {
+                let more = growth(binary.len(), binary.capacity(), octets.len(), self.progress.bytes);
+                binary.reserve_exact(more);
+                binary.extend_from_slice(octets);
+                Ok(())
+            }
+        }
+    }
+
+    /// The whole message.
+    ///
+    /// # Errors
+    /// `Utf8` of a text that ends within a character.
+    pub(super) fn finish(&self) -> Result<Event<'_>, Rejection> {
+        match &self.content {
+            Content::Text(text) => text.finish().map(Event::Text),
+            Content::Binary(binary) => Ok(Event::Binary(binary)),
+        }
+    }
+
+    /// Octets that are reserved on the heap.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        match &self.content {
+            Content::Text(text) => text.capacity(),
+            Content::Binary(binary) => binary.capacity(),
+        }
+    }
+}
+
+/// How much to reserve beyond `len` for `more` octets that have come: the double of what there
+/// was, so that a peer who sends octet by octet costs no more copies than any other, but never
+/// over what has been announced, nor for octets that were only announced.
+pub(super) fn growth(len: usize, capacity: usize, more: usize, bytes_max: usize) -> usize {
+    const FIRST: usize = 64;
+    let needed = len.saturating_add(more);
+    if needed <= capacity {
+        return 0;
+    }
+    capacity.saturating_mul(2).max(FIRST).min(bytes_max).max(needed).saturating_sub(len)
+}
