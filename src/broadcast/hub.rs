@@ -1,0 +1,163 @@
+//! Owns the rooms that exist and the evidence of being in one.
+//! Never knows how a member is written to.
+
+use super::room::{Room, RoomId};
+use super::{Delivery, Inbox, Sender};
+use crate::auth::RoomGrant;
+use crate::room::RoomName;
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Locks over the names of the rooms; joining and leaving take one, publishing none.
+const SHARDS: usize = 64;
+
+/// All rooms of the process.
+#[derive(Debug)]
+pub struct Hub {
+    shards: Box<[Mutex<HashMap<RoomName, Arc<Room>>>]>,
+    hasher: RandomState,
+    inboxes: Box<[Inbox]>,
+    rooms_made: AtomicU64,
+}
+
+impl Hub {
+    /// A hub that hands over to so many workers.
+    #[must_use]
+    pub fn new(workers: usize) -> Arc<Hub> {
+        Arc::new(Hub {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            inboxes: (0..workers).map(|_| Inbox::default()).collect(),
+            rooms_made: AtomicU64::new(0),
+        })
+    }
+
+    /// The inbox of a worker; `None` for a worker that is not there.
+    #[must_use]
+    pub fn inbox(&self, worker: usize) -> Option<&Inbox> {
+        self.inboxes.get(worker)
+    }
+
+    /// Whether some worker is so far behind that nothing more should be read.
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        self.inboxes.iter().any(Inbox::is_congested)
+    }
+
+    /// Rooms that have a member.
+    #[must_use]
+    pub fn rooms(&self) -> usize {
+        (0..SHARDS).filter_map(|at| self.shards.get(at)).map(|shard| lock(shard).len()).sum()
+    }
+
+    /// Joins the room that a grant names, for a session of `worker`. With a publish grant
+    /// there is a [`Publisher`] too.
+    pub fn join(self: &Arc<Hub>, grant: &RoomGrant<'_>, worker: usize) -> (Subscriber, Option<Publisher>) {
+        let room = {
+            let mut rooms = lock(self.shard(grant.room()));
+            let room = rooms.entry(grant.room().clone()).or_insert_with(|| {
+                let id = RoomId(self.rooms_made.fetch_add(1, Ordering::Relaxed));
+                Arc::new(Room::new(id, grant.room().clone(), self.inboxes.len()))
+            });
+            // Counted under the shard's lock: a room that is being left by its last member
+            // is taken out under the same lock, so nobody joins one that is gone.
+            if let Some(count) = room.members().get_mut(worker) {
+                *count += 1;
+            }
+            Arc::clone(room)
+        };
+        let publisher =
+            grant.may_publish().then(|| Publisher { hub: Arc::clone(self), room: Arc::clone(&room) });
+        (Subscriber { hub: Arc::clone(self), room, worker }, publisher)
+    }
+
+    /// Hands a frame to every member of a room on behalf of the operator's backend; the
+    /// number of members it goes to. The caller stands behind the internal port.
+    pub fn publish_from_backend(&self, room: &RoomName, frame: &Bytes) -> usize {
+        let found = lock(self.shard(room)).get(room).map(Arc::clone);
+        found.map_or(0, |room| self.hand_over(&room, frame, None))
+    }
+
+    fn hand_over(&self, room: &Room, frame: &Bytes, except: Option<Sender>) -> usize {
+        let members = room.members();
+        let mut reached = 0;
+        for (inbox, count) in self.inboxes.iter().zip(members.iter()) {
+            if *count > 0 {
+                inbox.push(Delivery { room: room.id, frame: frame.clone(), except });
+                reached += count;
+            }
+        }
+        reached
+    }
+
+    fn shard(&self, room: &RoomName) -> &Mutex<HashMap<RoomName, Arc<Room>>> {
+        let at = usize::try_from(self.hasher.hash_one(room) % 64).unwrap_or(0);
+        // INVARIANT: there are 64 shards and `at` is a remainder of 64.
+        #[expect(clippy::indexing_slicing, reason = "a remainder of the number of shards")]
+        &self.shards[at]
+    }
+
+    fn leave(&self, room: &Arc<Room>, worker: usize) {
+        let mut rooms = lock(self.shard(&room.name));
+        let mut members = room.members();
+        if let Some(count) = members.get_mut(worker) {
+            *count = count.saturating_sub(1);
+        }
+        if members.iter().all(|count| *count == 0) {
+            rooms.remove(&room.name);
+        }
+    }
+}
+
+/// A map whose holder panicked is whole: each change of it is one call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A member of a room, counted there: only [`Hub::join`] makes one, dropping it leaves.
+#[must_use]
+#[derive(Debug)]
+pub struct Subscriber {
+    hub: Arc<Hub>,
+    room: Arc<Room>,
+    worker: usize,
+}
+
+impl Subscriber {
+    /// The room's number.
+    #[must_use]
+    pub fn room(&self) -> RoomId {
+        self.room.id
+    }
+
+    /// The room's name.
+    #[must_use]
+    pub fn room_name(&self) -> &RoomName {
+        &self.room.name
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.hub.leave(&self.room, self.worker);
+    }
+}
+
+/// May send into a room: only [`Hub::join`] makes one, from a publish grant.
+#[must_use]
+#[derive(Debug)]
+pub struct Publisher {
+    hub: Arc<Hub>,
+    room: Arc<Room>,
+}
+
+impl Publisher {
+    /// Hands an encoded frame to every member but `except`. All members of the room see the
+    /// same order.
+    pub fn publish(&self, frame: &Bytes, except: Option<Sender>) {
+        self.hub.hand_over(&self.room, frame, except);
+    }
+}
