@@ -1,0 +1,181 @@
+//! Owns the HTTP responses of the public port: the 101, the refusals, the page of `dev`.
+//! Never knows a rule: it writes down what the table of reasons says.
+
+use crate::gate::Admitted;
+use crate::ledger::RequestId;
+use crate::rejection::{Answer, Field, Rejection};
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+/// A response of ours: its body is whole.
+pub(super) type Reply = Response<Bytes>;
+
+/// The page that `dev` serves at `/`, and its Content-Security-Policy.
+#[derive(Clone, Debug)]
+pub struct DemoPage {
+    /// The whole page.
+    pub html: Bytes,
+    /// Its policy: nothing but what the page itself holds.
+    pub content_security_policy: String,
+}
+
+/// RFC 9457 section 3.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    request_id: String,
+}
+
+/// The 101 (RFC 6455 section 4.2.2).
+pub(super) fn switching(admitted: &Admitted) -> Option<Reply> {
+    let mut reply = Response::new(Bytes::new());
+    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = reply.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(admitted.accept()).ok()?);
+    if let Some(subprotocol) = admitted.subprotocol() {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(subprotocol).ok()?);
+    }
+    Some(reply)
+}
+
+/// A refusal: a problem document without an echo of what was sent.
+pub(super) fn refusal(reason: Rejection, request: RequestId, strict_transport: bool) -> Reply {
+    let (status, code, title, field) = match reason.answer() {
+        Answer::Refuse { status, code, title, field } => (status, code, title, field),
+        // A reason that has no HTTP answer cannot be one: it is our fault, and told as such.
+        Answer::Close(_) | Answer::Drop => {
+            (500, "handshake_failed", "The gateway failed; it has been logged", Field::None)
+        }
+    };
+    let problem = Problem {
+        kind: format!("urn:portcullis:problem:{code}"),
+        title,
+        status,
+        code,
+        request_id: request.to_string(),
+    };
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut reply = Response::new(Bytes::from(body));
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    common(headers, strict_transport);
+    add_field(headers, field);
+    reply
+}
+
+/// A response as octets, where there is no request that hyper could answer.
+pub(super) fn octets(reply: &Reply) -> Vec<u8> {
+    let status = reply.status();
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut octets = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
+    for (name, value) in reply.headers() {
+        octets.extend_from_slice(name.as_str().as_bytes());
+        octets.extend_from_slice(b": ");
+        octets.extend_from_slice(value.as_bytes());
+        octets.extend_from_slice(b"\r\n");
+    }
+    octets.extend_from_slice(format!("content-length: {}\r\n\r\n", reply.body().len()).as_bytes());
+    octets.extend_from_slice(reply.body());
+    octets
+}
+
+/// The page of `dev`.
+pub(super) fn page(page: &DemoPage) -> Reply {
+    let mut reply = Response::new(page.html.clone());
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    let policy = HeaderValue::from_str(&page.content_security_policy);
+    // A page without its policy is not served with a weaker one, but with none of its code.
+    let policy = policy.unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+    headers.insert(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    common(headers, false);
+    reply
+}
+
+fn common(headers: &mut HeaderMap, strict_transport: bool) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if strict_transport {
+        let two_years = HeaderValue::from_static("max-age=63072000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, two_years);
+    }
+}
+
+fn add_field(headers: &mut HeaderMap, field: Field) {
+    let upgrade = |headers: &mut HeaderMap| {
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade, close"));
+    };
+    match field {
+        Field::None => {}
+        Field::Allow => {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
+        }
+        Field::Upgrade => upgrade(headers),
+        Field::Version => {
+            upgrade(headers);
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        Field::RetryAfter(seconds) => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        Field::Challenge(error) => {
+            let challenge = match error {
+                None => HeaderValue::from_static(r#"Bearer realm="portcullis""#),
+                Some("insufficient_scope") => {
+                    HeaderValue::from_static(r#"Bearer realm="portcullis", error="insufficient_scope""#)
+                }
+                Some(_) => HeaderValue::from_static(r#"Bearer realm="portcullis", error="invalid_token""#),
+            };
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_with_an_http_answer_has_its_status_and_its_field() {
+        for reason in Rejection::ALL {
+            let Answer::Refuse { status, field, .. } = reason.answer() else { continue };
+            let reply = refusal(*reason, RequestId::next(), true);
+            assert_eq!(reply.status().as_u16(), status, "{}", reason.name());
+            assert_eq!(
+                status == 401 || field == Field::Challenge(Some("insufficient_scope")),
+                reply.headers().contains_key(header::WWW_AUTHENTICATE),
+                "{}",
+                reason.name()
+            );
+            assert_eq!(
+                matches!(status, 429 | 503),
+                reply.headers().contains_key(header::RETRY_AFTER),
+                "{}",
+                reason.name()
+            );
+            assert!(reply.headers()[header::CONNECTION].to_str().is_ok_and(|v| v.ends_with("close")));
+        }
+    }
+}

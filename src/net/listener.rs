@@ -1,0 +1,137 @@
+//! Owns the listening sockets and the permit that each connection holds while it lasts.
+//! Never knows TLS or HTTP.
+
+use super::shared::Shared;
+use crate::ledger::{Facts, Ledger, Level};
+use crate::peer::{Peer, PeerPrefix};
+use crate::rejection::Rejection;
+use crate::throttle::{CountPermit, Verdict};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Connections over a cap that are still taken, only to be told so.
+const TOLD_BEYOND_CAP: usize = 64;
+/// Connections that the kernel completes before they are accepted.
+const BACKLOG: i32 = 4096;
+/// How long nothing is accepted when there is no file descriptor left.
+const NO_DESCRIPTOR_PAUSE: Duration = Duration::from_millis(50);
+
+/// Binds one listening socket per worker to an address. With port 0 all share the port
+/// that the first was given.
+pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::TcpListener>> {
+    let first = bind_one(address, workers > 1)?;
+    let bound = first.local_addr()?;
+    let rest = (1..workers).map(|_| bind_one(bound, true));
+    std::iter::once(Ok(first)).chain(rest).collect()
+}
+
+fn bind_one(address: SocketAddr, shared_port: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    // Only where several workers share the port: alone, a second gateway on the same port
+    // is to be told that it is taken.
+    socket.set_reuse_port(shared_port)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A connection inside the caps, or one that is told that it is not.
+pub(super) struct Accepted {
+    pub(super) socket: TcpStream,
+    pub(super) peer: Peer,
+    pub(super) permit: Permit,
+    /// What it is told once its head is there.
+    pub(super) overload: Option<Rejection>,
+}
+
+/// The place of a connection; dropping it gives the place back.
+pub(super) struct Permit {
+    ledger: Arc<Ledger>,
+    _address: CountPermit<PeerPrefix>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.ledger.connections().leave();
+    }
+}
+
+/// Accepts for ever: each connection is handed to `take`.
+pub(super) async fn accept(listener: TcpListener, shared: &Shared, mut take: impl FnMut(Accepted)) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, address)) => {
+                let peer = Peer::new(address.ip());
+                match admit(socket, peer, shared) {
+                    Ok(accepted) => take(accepted),
+                    Err(reason) => {
+                        shared.ledger.refused(reason, &Facts { peer: Some(peer), ..Facts::default() })
+                    }
+                }
+            }
+            Err(error) => match whose_fault(&error) {
+                Fault::Peer => {}
+                Fault::Ours => {
+                    // Accepting again at once would only spin: something must close first.
+                    shared.ledger.tell(Level::Error, "accept_failed", &error.kind().to_string());
+                    tokio::time::sleep(NO_DESCRIPTOR_PAUSE).await;
+                }
+            },
+        }
+    }
+}
+
+enum Fault {
+    Peer,
+    Ours,
+}
+
+/// accept(2): errors of the network of the new connection are that connection's.
+fn whose_fault(error: &io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::Interrupted
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::TimedOut => Fault::Peer,
+        _ => Fault::Ours,
+    }
+}
+
+fn admit(socket: TcpStream, peer: Peer, shared: &Shared) -> Result<Accepted, Rejection> {
+    let limits = &shared.limits;
+    let rate = shared.handshakes.take(&peer.prefix(), Instant::now());
+    if rate == Verdict::Flood {
+        return Err(Rejection::AddressFlood);
+    }
+    let told = limits.connections_per_address.saturating_add(TOLD_BEYOND_CAP);
+    let address = shared.addresses.hold(&peer.prefix(), told).ok_or(Rejection::AddressFlood)?;
+    let held = usize::try_from(shared.ledger.connections().enter()).unwrap_or(usize::MAX);
+    let permit = Permit { ledger: Arc::clone(&shared.ledger), _address: address };
+    if held > limits.connections.saturating_add(TOLD_BEYOND_CAP) {
+        return Err(Rejection::CapacityFlood);
+    }
+    let overload = if held > limits.connections {
+        Some(Rejection::ConnectionsFull)
+    } else if shared.addresses.held(&peer.prefix()) > limits.connections_per_address {
+        Some(Rejection::AddressConnections)
+    } else if rate == Verdict::Over {
+        Some(Rejection::AddressHandshakes)
+    } else {
+        None
+    };
+    // A frame is written whole: waiting for more to join it would only delay it.
+    let _ = SockRef::from(&socket).set_tcp_nodelay(true);
+    Ok(Accepted { socket, peer, permit, overload })
+}

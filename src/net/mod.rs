@@ -1,0 +1,16 @@
+//! Owns sockets: accept, TLS, the opening handshake, the workers.
+//! Never knows a rule: it carries out what floor 1 decides.
+
+mod answer;
+mod http;
+mod link;
+mod listener;
+mod opening;
+mod shared;
+pub mod tls;
+mod worker;
+
+pub use answer::DemoPage;
+pub use listener::bind;
+pub use shared::{Drain, OpeningLimits, Rules, Shared};
+pub use worker::{Bound, run};

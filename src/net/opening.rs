@@ -1,0 +1,334 @@
+//! Owns one connection from accept to the 101, or to its refusal, under one deadline.
+//! Never knows a rule: it brings the octets to floor 1 and carries out the answer.
+
+use super::answer;
+use super::http::serve;
+use super::link::{Link, Scratch};
+use super::listener::{Accepted, Permit};
+use super::shared::{Rules, Shared};
+use super::tls::{TlsFault, TlsState, TlsWire};
+use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Refused, judge_head};
+use crate::ledger::{Facts, RequestId};
+use crate::peer::Peer;
+use crate::rejection::{Answer, Rejection};
+use crate::throttle::CountPermit;
+use socket2::SockRef;
+use std::cell::RefCell;
+use std::io;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpStream;
+use tokio::time::timeout_at;
+
+/// What is read and dropped after a refusal, so that the answer is not lost to a reset.
+const DROPPED_BYTES_MAX: usize = 64 << 10;
+const DROP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A connection that has its 101.
+pub(super) struct Opened {
+    pub(super) link: Link,
+    pub(super) admitted: Admitted,
+    pub(super) place: CountPermit<Arc<str>>,
+    pub(super) permit: Permit,
+    pub(super) peer: Peer,
+    pub(super) request: RequestId,
+    /// What the peer sent behind its head.
+    pub(super) early: Vec<u8>,
+}
+
+/// Opens one connection, or refuses it: then that has been told and logged.
+pub(super) async fn open(
+    accepted: Accepted,
+    port: u16,
+    shared: &Shared,
+    scratch: &RefCell<Scratch>,
+) -> Option<Opened> {
+    let Accepted { socket, peer, permit, overload } = accepted;
+    let request = RequestId::next();
+    let began = Instant::now();
+    let rules = shared.rules.load_full();
+    let mut opening = Opening { socket, tls: None, plain: Vec::new(), shared, scratch };
+
+    let answered = opening.answer(&rules, peer, port, overload, request, began).await;
+    let (refused, response) = match answered {
+        Ok(Verdict::Admitted { admitted, place, response, head_bytes }) => {
+            let deadline = began + shared.limits.handshake_timeout;
+            let sent = timeout_at(deadline.into(), opening.send(&response)).await;
+            let (Ok(Ok(())), Some(tls)) = (sent, opening.tls.take()) else {
+                log(shared, bare(Rejection::HandshakeAbandoned), peer, request);
+                return None;
+            };
+            let early = opening.plain.split_off(head_bytes.min(opening.plain.len()));
+            let link = Link::new(opening.socket, tls);
+            return Some(Opened { link, admitted: *admitted, place, permit, peer, request, early });
+        }
+        Ok(Verdict::Page { response }) => (None, Some(response)),
+        Ok(Verdict::Refused { refused, response }) => (Some(*refused), response),
+        Err(reason) => (Some(bare(reason)), None),
+    };
+    if let Some(refused) = refused {
+        log(shared, refused, peer, request);
+    }
+    if let Some(response) = response {
+        // The peer's place is held until its answer is out: a flood of refusals is counted.
+        opening.say_goodbye(&response).await;
+    }
+    drop(permit);
+    None
+}
+
+/// What is to be done with a connection.
+enum Verdict {
+    Admitted { admitted: Box<Admitted>, place: CountPermit<Arc<str>>, response: Vec<u8>, head_bytes: usize },
+    Page { response: Vec<u8> },
+    Refused { refused: Box<Refused>, response: Option<Vec<u8>> },
+}
+
+struct Opening<'a> {
+    socket: TcpStream,
+    tls: Option<TlsWire>,
+    /// Plaintext that came.
+    plain: Vec<u8>,
+    shared: &'a Shared,
+    scratch: &'a RefCell<Scratch>,
+}
+
+impl Opening<'_> {
+    /// From the first octet to a verdict. An `Err` is a connection that is dropped silently.
+    async fn answer(
+        &mut self,
+        rules: &Rules,
+        peer: Peer,
+        port: u16,
+        overload: Option<Rejection>,
+        request: RequestId,
+        began: Instant,
+    ) -> Result<Verdict, Rejection> {
+        let limits = self.shared.limits;
+        let tls_deadline = began + limits.tls_timeout.min(limits.handshake_timeout);
+        let greeted = timeout_at(tls_deadline.into(), self.greet(rules)).await;
+        let server_name = greeted.unwrap_or(Err(Rejection::TlsTimeout))?;
+
+        let head_deadline = (Instant::now() + limits.head_timeout).min(began + limits.handshake_timeout);
+        let read = timeout_at(head_deadline.into(), self.read_head()).await;
+        let head_bytes = match read.unwrap_or(Err(Rejection::HeadTimeout)) {
+            Ok(head_bytes) => head_bytes,
+            Err(reason) => return self.refuse(reason, request),
+        };
+        let draining = self.shared.is_draining().then_some(Rejection::Draining);
+        if let Some(reason) = draining.or(overload) {
+            return self.refuse(reason, request);
+        }
+        let caller = Caller {
+            peer,
+            server_name: server_name.as_deref(),
+            local_port: port,
+            now: Instant::now(),
+            unix_now: unix_now().as_secs(),
+        };
+        let strict_transport = self.shared.page.is_none();
+        let mut verdict = None;
+        let head = self.plain.get(..head_bytes).unwrap_or_default();
+        let response = serve(
+            head,
+            |parts| match rules.gate.admit(&parts, &caller, &self.shared.throttles) {
+                Ok((admitted, place)) => match answer::switching(&admitted) {
+                    Some(reply) => {
+                        verdict = Some(Ok((Box::new(admitted), place)));
+                        reply
+                    }
+                    None => {
+                        verdict = Some(Err(Some(bare(Rejection::HandshakeFailed))));
+                        answer::refusal(Rejection::HandshakeFailed, request, strict_transport)
+                    }
+                },
+                Err(refused) => match &self.shared.page {
+                    Some(page) if is_for_page(&refused, &parts) => {
+                        verdict = Some(Err(None));
+                        answer::page(page)
+                    }
+                    Some(_) | None => {
+                        let reply = answer::refusal(refused.reason, request, strict_transport);
+                        verdict = Some(Err(Some(refused)));
+                        reply
+                    }
+                },
+            },
+            limits.head_timeout,
+        )
+        .await;
+        match (verdict, response) {
+            (Some(Ok((admitted, place))), Some(response)) => {
+                Ok(Verdict::Admitted { admitted, place, response, head_bytes })
+            }
+            (Some(Err(None)), Some(response)) => Ok(Verdict::Page { response }),
+            (Some(Err(Some(refused))), Some(response)) => {
+                Ok(Verdict::Refused { refused: Box::new(refused), response: Some(response) })
+            }
+            // hyper did not like a head that our reader passed: refused all the same.
+            (_, None) | (None, _) => self.refuse(Rejection::HeadMalformed, request),
+        }
+    }
+
+    /// Refuses before there is a request that hyper could answer.
+    fn refuse(&self, reason: Rejection, request: RequestId) -> Result<Verdict, Rejection> {
+        match reason.answer() {
+            Answer::Refuse { .. } => {
+                let reply = answer::refusal(reason, request, self.shared.page.is_none());
+                let response = Some(answer::octets(&reply));
+                Ok(Verdict::Refused { refused: Box::new(bare(reason)), response })
+            }
+            Answer::Close(_) | Answer::Drop => Err(reason),
+        }
+    }
+
+    /// The TLS handshake; the server name that was asked for.
+    async fn greet(&mut self, rules: &Rules) -> Result<Option<Box<str>>, Rejection> {
+        let mut tls = TlsWire::accept(&rules.tls).map_err(|_| Rejection::TlsFailed)?;
+        loop {
+            let mut replies = Vec::new();
+            let state = self.read(&mut tls, &mut replies).await.map_err(|_| Rejection::HandshakeAbandoned)?;
+            // The alert of a fault goes out too, as far as the socket takes it.
+            let sent = send_all(&self.socket, &replies).await;
+            match state {
+                Ok(TlsState::Handshaking) => sent.map_err(|_| Rejection::HandshakeAbandoned)?,
+                Ok(TlsState::Established) => {
+                    let server_name = tls.take_server_name();
+                    self.tls = Some(tls);
+                    return Ok(server_name);
+                }
+                Ok(TlsState::PeerClosed) => return Err(Rejection::HandshakeAbandoned),
+                Err(TlsFault::Plaintext) => return Err(Rejection::TlsPlaintext),
+                Err(TlsFault::ServerName) => return Err(Rejection::SniUnknown),
+                Err(TlsFault::Protocol) => return Err(Rejection::TlsFailed),
+            }
+        }
+    }
+
+    /// Reads until the head is whole; its length. What came behind it stays in `plain`.
+    async fn read_head(&mut self) -> Result<usize, Rejection> {
+        let mut progress = HeadProgress::default();
+        let Some(mut tls) = self.tls.take() else { return Err(Rejection::HandshakeFailed) };
+        let judged = loop {
+            // The head may have come with the last flight of the TLS handshake.
+            match judge_head(&self.plain, &mut progress, &self.shared.limits.head) {
+                Ok(Some(head)) => break Ok(head.octets().len()),
+                Ok(None) => {}
+                Err(reason) => break Err(reason),
+            }
+            let mut replies = Vec::new();
+            let state = self.read(&mut tls, &mut replies).await.map_err(|_| Rejection::HandshakeAbandoned)?;
+            send_all(&self.socket, &replies).await.map_err(|_| Rejection::HandshakeAbandoned)?;
+            match state {
+                Ok(TlsState::Established | TlsState::Handshaking) => {}
+                Ok(TlsState::PeerClosed) => return Err(Rejection::HandshakeAbandoned),
+                Err(_) => return Err(Rejection::TlsFailed),
+            }
+        };
+        self.tls = Some(tls);
+        judged
+    }
+
+    /// One read of the socket through TLS into `plain`. The outer error is the socket's.
+    async fn read(
+        &mut self,
+        tls: &mut TlsWire,
+        replies: &mut Vec<u8>,
+    ) -> io::Result<Result<TlsState, TlsFault>> {
+        loop {
+            self.socket.readable().await?;
+            // Borrowed between two waits only: all connections of the worker use it.
+            let mut scratch = self.scratch.borrow_mut();
+            match self.socket.try_read(&mut scratch.cipher_in) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => {
+                    let input = scratch.cipher_in.get_mut(..n).unwrap_or_default();
+                    return Ok(tls.read(input, &mut self.plain, replies));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends plaintext.
+    async fn send(&mut self, plain: &[u8]) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Err(io::ErrorKind::NotConnected.into()) };
+        let mut cipher = Vec::new();
+        let end = tls.write(plain, &mut cipher, 0).map_err(|_| io::ErrorKind::InvalidData)?;
+        cipher.truncate(end);
+        send_all(&self.socket, &cipher).await
+    }
+
+    /// Sends the answer, ends the write side, and drops what still comes.
+    async fn say_goodbye(&mut self, response: &[u8]) {
+        let deadline = Instant::now() + DROP_TIMEOUT;
+        let farewell = async {
+            self.send(response).await?;
+            let mut alert = Vec::new();
+            if let Some(tls) = &mut self.tls {
+                tls.close_notify(&mut alert);
+            }
+            send_all(&self.socket, &alert).await?;
+            SockRef::from(&self.socket).shutdown(Shutdown::Write)?;
+            let mut dropped = 0;
+            while dropped < DROPPED_BYTES_MAX {
+                self.socket.readable().await?;
+                match self.socket.try_read(&mut self.scratch.borrow_mut().cipher_in) {
+                    Ok(0) => break,
+                    Ok(n) => dropped += n,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok::<(), io::Error>(())
+        };
+        // The peer may be gone, or never end: either way the socket is closed now.
+        let _ = timeout_at(deadline.into(), farewell).await;
+    }
+}
+
+async fn send_all(socket: &TcpStream, mut octets: &[u8]) -> io::Result<()> {
+    while !octets.is_empty() {
+        match socket.try_write(octets) {
+            Ok(n) => octets = octets.get(n..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// `dev` has a page at `/`: whoever passed the checks of target and Host may read it.
+fn is_for_page(refused: &Refused, parts: &http::request::Parts) -> bool {
+    refused.reason == Rejection::RouteNotFound && parts.uri.path() == "/" && parts.method == http::Method::GET
+}
+
+/// A refusal of which nothing else is known.
+fn bare(reason: Rejection) -> Refused {
+    Refused { reason, route: None, origin: LoggedOrigin::Absent, subject: None }
+}
+
+/// The wall clock, since 1970-01-01.
+pub(super) fn unix_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn log(shared: &Shared, refused: Refused, peer: Peer, request: RequestId) {
+    let id = request.to_string();
+    let origin = match &refused.origin {
+        LoggedOrigin::Absent => None,
+        LoggedOrigin::Malformed => Some("malformed"),
+        LoggedOrigin::Is(origin) => Some(origin.as_str()),
+    };
+    let facts = Facts {
+        request_id: Some(&id),
+        peer: Some(peer),
+        route: refused.route.as_deref(),
+        origin,
+        subject: refused.subject.as_deref(),
+        ..Facts::default()
+    };
+    shared.ledger.refused(refused.reason, &facts);
+}

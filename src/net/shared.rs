@@ -1,0 +1,92 @@
+//! Owns what all workers share: rooms, counters, limits of addresses, and the rules in force.
+//! Never knows one connection.
+
+use super::answer::DemoPage;
+use super::tls::Material;
+use crate::broadcast::Hub;
+use crate::gate::{Gate, HeadLimits, Throttles};
+use crate::ledger::Ledger;
+use crate::peer::PeerPrefix;
+use crate::throttle::{CountTable, RateTable};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The rules in force: swapped whole on a reload, or not at all.
+pub struct Rules {
+    /// The checks before a WebSocket.
+    pub gate: Gate,
+    /// Certificate and key.
+    pub tls: Material,
+}
+
+/// Bounds of what comes before the 101.
+#[derive(Clone, Copy, Debug)]
+pub struct OpeningLimits {
+    /// Everything before the 101.
+    pub handshake_timeout: Duration,
+    /// The TLS handshake within it.
+    pub tls_timeout: Duration,
+    /// The request head within it.
+    pub head_timeout: Duration,
+    /// Octets and lines of the head.
+    pub head: HeadLimits,
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once of one address.
+    pub connections_per_address: usize,
+}
+
+/// What all workers share.
+pub struct Shared {
+    /// Rooms.
+    pub hub: Arc<Hub>,
+    /// Counters and audit lines.
+    pub ledger: Arc<Ledger>,
+    /// The rules in force.
+    pub rules: ArcSwap<Rules>,
+    /// Bounds of what comes before the 101.
+    pub limits: OpeningLimits,
+    /// Failed credentials of an address, connections of a subject.
+    pub throttles: Throttles,
+    /// Handshakes of an address.
+    pub handshakes: RateTable<PeerPrefix>,
+    /// Connections of an address.
+    pub addresses: Arc<CountTable<PeerPrefix>>,
+    /// What `dev` serves at `/`.
+    pub page: Option<DemoPage>,
+    /// When the drain began, and over how long the sessions are closed.
+    pub drain: OnceLock<Drain>,
+    /// Workers end when it is set.
+    pub stopped: AtomicBool,
+}
+
+/// A drain that has begun.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// When.
+    pub began: Instant,
+    /// By when the last session has been sent its Close frame.
+    pub paced_over: Duration,
+}
+
+impl Shared {
+    /// Whether the gateway is going away.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.drain.get().is_some()
+    }
+
+    /// Tells the workers to end.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the workers are to end.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,11 @@
+//! Owns TLS: what is read from PEM files, and one connection as octets in and out.
+//! Never knows HTTP, a session or an identity.
+
+mod certificate;
+mod material;
+mod server_name;
+mod wire;
+
+pub use certificate::Certificate;
+pub use material::{Fault, FaultyPart, Material, MinVersion};
+pub use wire::{TlsFault, TlsState, TlsWire};

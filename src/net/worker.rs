@@ -1,0 +1,142 @@
+//! Owns one core: its runtime, its listening sockets, its turn of the broadcast, its clock.
+//! Never knows the meaning of a message.
+
+mod held;
+mod sessions;
+
+use super::link::Scratch;
+use super::listener::{Accepted, accept};
+use super::opening::{Opened, open};
+use super::shared::Shared;
+use crate::broadcast::Delivery;
+use crate::ledger::Level;
+use sessions::Sessions;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::time::MissedTickBehavior;
+
+/// How often deadlines are looked at: fine enough for every promise of a second.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A listening socket and its port.
+#[derive(Debug)]
+pub struct Bound {
+    /// The socket, not blocking.
+    pub listener: std::net::TcpListener,
+    /// Its port, as a Host may name it.
+    pub port: u16,
+}
+
+/// Runs a worker until the gateway stops.
+pub fn run(worker: usize, shared: Arc<Shared>, bound: Vec<Bound>) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    let ended = runtime.block_on(async {
+        let sessions = Rc::new(RefCell::new(Sessions::new(worker, Arc::clone(&shared))));
+        let scratch = Rc::new(RefCell::new(Scratch::new()));
+        for Bound { listener, port } in bound {
+            let listener = TcpListener::from_std(listener)?;
+            let (shared, sessions, scratch) =
+                (Arc::clone(&shared), Rc::clone(&sessions), Rc::clone(&scratch));
+            tokio::task::spawn_local(async move {
+                let take = |accepted: Accepted| {
+                    let life =
+                        live(accepted, port, Arc::clone(&shared), Rc::clone(&sessions), Rc::clone(&scratch));
+                    tokio::task::spawn_local(life);
+                };
+                accept(listener, &shared, take).await;
+            });
+        }
+        tokio::task::spawn_local(broadcast(worker, Arc::clone(&shared), Rc::clone(&sessions)));
+        tick(&shared, &sessions).await;
+        Ok(())
+    });
+    // Connections that are still there at the end of a drain are dropped with the runtime.
+    drop(runtime);
+    ended
+}
+
+/// One connection from accept to close.
+async fn live(
+    accepted: Accepted,
+    port: u16,
+    shared: Arc<Shared>,
+    sessions: Rc<RefCell<Sessions>>,
+    scratch: Rc<RefCell<Scratch>>,
+) {
+    // The opening is boxed and gone before the session begins: an idle session does not
+    // carry the room that a handshake needs.
+    let opened: Option<Opened> = Box::pin(open(accepted, port, &shared, &scratch)).await;
+    drop(scratch);
+    drop(shared);
+    let Some(opened) = opened else { return };
+    let Some(key) = sessions.borrow_mut().adopt(opened, Instant::now()) else { return };
+    poll_fn(|cx| {
+        let mut sessions = sessions.borrow_mut();
+        // A fault of ours in one session ends that one (close code 1011), not the worker.
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| sessions.poll(key, cx)));
+        match polled {
+            Ok(poll) => poll,
+            Err(_) => {
+                sessions.fail(key);
+                Poll::Ready(())
+            }
+        }
+    })
+    .await;
+    sessions.borrow_mut().remove(key);
+}
+
+/// Takes what the rooms delivered and writes it to the members, once each turn. It runs
+/// behind all that is ready, so that messages that came together leave together.
+async fn broadcast(worker: usize, shared: Arc<Shared>, sessions: Rc<RefCell<Sessions>>) {
+    let Some(inbox) = shared.hub.inbox(worker) else { return };
+    let mut empty: Vec<Delivery> = Vec::new();
+    loop {
+        inbox.arrived().await;
+        let mut deliveries = inbox.take(std::mem::take(&mut empty));
+        let flushed = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            sessions.borrow_mut().deliver(&deliveries, Instant::now());
+        }));
+        if flushed.is_err() {
+            shared.ledger.panicked("broadcast");
+        }
+        deliveries.clear();
+        deliveries.shrink_to(DELIVERIES_KEPT);
+        empty = deliveries;
+    }
+}
+
+/// An inbox that was longer than this is not kept so long.
+const DELIVERIES_KEPT: usize = 1024;
+
+/// Looks at deadlines, and closes sessions while the gateway drains, until it stops.
+async fn tick(shared: &Shared, sessions: &RefCell<Sessions>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if shared.is_stopped() {
+            return;
+        }
+        let ticked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut sessions = sessions.borrow_mut();
+            let now = Instant::now();
+            sessions.look_at_deadlines(now);
+            if let Some(drain) = shared.drain.get() {
+                sessions.drain(drain, now);
+            }
+        }));
+        if ticked.is_err() {
+            shared.ledger.tell(Level::Error, "tick_failed", "deadlines are looked at again at the next tick");
+            shared.ledger.panicked("tick");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Owns one session together with its connection, its membership and its places.
+//! Never knows another session.
+
+use super::super::link::{Link, Scratch};
+use super::super::listener::Permit;
+use super::super::shared::Shared;
+use crate::broadcast::Subscriber;
+use crate::codec;
+use crate::ledger::{Facts, RequestId};
+use crate::origin::Origin;
+use crate::peer::Peer;
+use crate::rejection::Rejection;
+use crate::session::{End, Session};
+use crate::throttle::CountPermit;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Instant;
+
+/// One session with its connection.
+pub(super) struct Held {
+    pub(super) link: Link,
+    pub(super) session: Session,
+    pub(super) seat: Option<Seat>,
+    /// Sent without an echo into the room whose turn is being flushed.
+    pub(super) sent_this_turn: bool,
+    pub(super) waker: Option<Waker>,
+    pub(super) about: Box<About>,
+}
+
+/// Its membership, and where it stands in the worker's list of the room.
+pub(super) struct Seat {
+    pub(super) subscriber: Subscriber,
+    pub(super) index: usize,
+}
+
+/// What its lines tell, and the places that it holds while it lasts.
+pub(super) struct About {
+    pub(super) request: RequestId,
+    pub(super) peer: Peer,
+    pub(super) route: Arc<str>,
+    pub(super) origin: Option<Origin>,
+    pub(super) subject: Arc<str>,
+    pub(super) _place: CountPermit<Arc<str>>,
+    pub(super) _permit: Permit,
+}
+
+impl About {
+    /// Hands the facts of its lines to `tell`.
+    pub(super) fn tell(&self, tell: impl FnOnce(&Facts<'_>)) {
+        let request = self.request.to_string();
+        tell(&Facts {
+            request_id: Some(&request),
+            peer: Some(self.peer),
+            route: Some(&self.route),
+            origin: self.origin.as_ref().map(Origin::as_str),
+            subject: Some(&self.subject),
+            ..Facts::default()
+        });
+    }
+}
+
+impl Held {
+    /// Keeps the waker by which its task is woken when it has something to wait for.
+    pub(super) fn remember(&mut self, cx: &Context<'_>) {
+        match &mut self.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => self.waker = Some(cx.waker().clone()),
+        }
+    }
+
+    /// Wakes its task.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Sends frames of its own; a connection that is broken ends the session.
+    pub(super) fn say(&mut self, frames: &[u8], scratch: &mut Scratch) {
+        let was_blocked = self.link.is_blocked();
+        if self.link.send_own(frames, scratch).is_err() {
+            self.session.peer_gone();
+        }
+        self.wake_if_newly(was_blocked);
+    }
+
+    /// Sends what its room got in a turn; `keep` shares it where it must wait.
+    pub(super) fn say_shared(
+        &mut self,
+        frames: &[u8],
+        keep: impl FnOnce() -> bytes::Bytes,
+        scratch: &mut Scratch,
+    ) {
+        let was_blocked = self.link.is_blocked();
+        if self.link.send_shared(frames, keep, scratch).is_err() {
+            self.session.peer_gone();
+        }
+        self.wake_if_newly(was_blocked);
+    }
+
+    fn wake_if_newly(&self, was_blocked: bool) {
+        // Only its task can wait for the socket.
+        if !was_blocked && self.link.is_blocked() {
+            self.wake();
+        }
+    }
+
+    /// Whether the peer reads too slowly for what it gets.
+    pub(super) fn is_behind(&self) -> bool {
+        self.link.queued_bytes() > self.session.policy().send_queue_bytes
+    }
+
+    /// Ends the session from our side.
+    pub(super) fn close(&mut self, reason: Rejection, now: Instant, scratch: &mut Scratch) {
+        if self.session.stage().end().is_some() {
+            return;
+        }
+        if reason == Rejection::SlowReader {
+            // What waits would only keep the Close frame from being read.
+            self.link.forget_queue();
+        }
+        let mut frames = Vec::new();
+        self.session.close(reason, now, &mut frames);
+        self.say(&frames, scratch);
+    }
+
+    /// The last word after a fault of ours, without asking the session that had it.
+    pub(super) fn abandon(&mut self, scratch: &mut Scratch) {
+        let reason = Rejection::InternalError;
+        let mut frames = Vec::new();
+        codec::encode_close(Some(INTERNAL_ERROR), reason.name(), &mut frames);
+        // The connection is closed in any case.
+        let _ = self.link.send_own(&frames, scratch);
+        let _ = self.link.end_write();
+    }
+
+    /// Its last line.
+    pub(super) fn tell_end(&self, end: End, shared: &Shared) {
+        self.about.tell(|facts| shared.ledger.closed(end.reason, end.code, facts));
+    }
+}
+
+pub(super) const INTERNAL_ERROR: u16 = 1011;

@@ -1,0 +1,310 @@
+//! Owns the sessions of one worker: their table, their rooms, their deadlines.
+//! Never knows what a message means, nor another worker.
+
+use super::super::link::{Broken, Came, Scratch};
+use super::super::opening::{Opened, unix_now};
+use super::super::shared::{Drain, Shared};
+use super::held::{About, Held, INTERNAL_ERROR, Seat};
+use crate::broadcast::{Delivery, LocalRooms, Member, Sender};
+use crate::rejection::Rejection;
+use crate::session::{End, Opening, Session, Stage};
+use slab::Slab;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+/// Reads of one session before the others have their turn.
+const READS_A_TURN: usize = 4;
+/// Sessions that a drain closes a second at least, on each worker.
+const DRAINED_A_SECOND_MIN: f64 = 1000.0;
+
+/// The sessions of one worker.
+pub(super) struct Sessions {
+    worker: usize,
+    shared: Arc<Shared>,
+    held: Slab<Held>,
+    /// When each session is due, in milliseconds since `epoch`, by its key: looked at in
+    /// one sweep, which for 100,000 sessions is cheaper than a timer each.
+    due_ms: Vec<u64>,
+    epoch: Instant,
+    rooms: LocalRooms,
+    scratch: Scratch,
+    /// Frames for one session.
+    frames: Vec<u8>,
+    /// Sessions that something happened to while their room was written to.
+    unsettled: Vec<usize>,
+    serials: u64,
+    /// Sessions that the drain has closed, of how many.
+    drained: usize,
+    to_drain: Option<usize>,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl Sessions {
+    pub(super) fn new(worker: usize, shared: Arc<Shared>) -> Sessions {
+        Sessions {
+            worker,
+            shared,
+            held: Slab::new(),
+            due_ms: Vec::new(),
+            epoch: Instant::now(),
+            rooms: LocalRooms::default(),
+            scratch: Scratch::new(),
+            frames: Vec::new(),
+            unsettled: Vec::new(),
+            serials: 0,
+            drained: 0,
+            to_drain: None,
+        }
+    }
+
+    /// Takes over a connection that has its 101; its key.
+    ///
+    /// `None` where the token does not grant the room: that was judged before the 101, and
+    /// the evidence of membership is made from the same grant here.
+    pub(super) fn adopt(&mut self, opened: Opened, now: Instant) -> Option<usize> {
+        let Opened { link, admitted, place, permit, peer, request, early } = opened;
+        let identity = admitted.identity();
+        let grant = identity.grant(admitted.room()).ok()?;
+        let (subscriber, publisher) = self.shared.hub.join(&grant, self.worker);
+        let route = admitted.route();
+
+        let entry = self.held.vacant_entry();
+        let key = entry.key();
+        self.serials += 1;
+        let index = self.rooms.join(subscriber.room(), Member(key));
+        let until = |ends_at| now + Duration::from_secs(ends_at).saturating_sub(unix_now());
+        let opening = Opening {
+            policy: Arc::clone(&route.session),
+            publisher,
+            sender: Sender { worker: self.worker, key, serial: self.serials },
+            authority_ends: identity.ends_at().map(until),
+        };
+        let about = About {
+            request,
+            peer,
+            route: Arc::clone(&route.label),
+            origin: admitted.origin().cloned(),
+            subject: Arc::clone(identity.subject()),
+            _place: place,
+            _permit: permit,
+        };
+        self.shared.ledger.sessions().enter();
+        about.tell(|facts| self.shared.ledger.admitted(facts));
+        entry.insert(Held {
+            link,
+            session: Session::open(opening, now),
+            seat: Some(Seat { subscriber, index }),
+            sent_this_turn: false,
+            waker: None,
+            about: Box::new(about),
+        });
+        if self.due_ms.len() <= key {
+            self.due_ms.resize(key + 1, NEVER);
+        }
+        if !early.is_empty() {
+            self.scratch.plain.clear();
+            self.scratch.plain.extend_from_slice(&early);
+            self.received(key, now);
+        }
+        self.settle(key, now);
+        Some(key)
+    }
+
+    /// Does what the socket of a session asks for; ready once its connection can go.
+    pub(super) fn poll(&mut self, key: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = self.poll_link(key, cx);
+        if let (Poll::Ready(Err(Broken)), Some(held)) = (polled, self.held.get_mut(key)) {
+            held.session.peer_gone();
+        }
+        self.settle(key, Instant::now());
+        match self.held.get(key).map(|held| held.session.stage()) {
+            Some(Stage::Over(_)) | None => Poll::Ready(()),
+            Some(Stage::Open | Stage::Closing { .. } | Stage::Answering(_) | Stage::Lingering { .. }) => {
+                Poll::Pending
+            }
+        }
+    }
+
+    fn poll_link(&mut self, key: usize, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let Some(held) = self.held.get_mut(key) else { return Poll::Ready(Ok(())) };
+        held.remember(cx);
+        if let Poll::Ready(Err(broken)) = held.link.poll_flush(cx, &mut self.scratch) {
+            return Poll::Ready(Err(broken));
+        }
+        for _ in 0..READS_A_TURN {
+            if self.shared.hub.is_congested() {
+                break;
+            }
+            let Some(held) = self.held.get_mut(key) else { return Poll::Ready(Ok(())) };
+            match ready!(held.link.poll_read(cx, &mut self.scratch))? {
+                Came::End => {
+                    held.session.peer_gone();
+                    return Poll::Ready(Ok(()));
+                }
+                Came::Octets => self.received(key, Instant::now()),
+            }
+        }
+        // There may be more to read: after the others.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Gives the session what came, and the peer what the session says to it.
+    fn received(&mut self, key: usize, now: Instant) {
+        let Some(held) = self.held.get_mut(key) else { return };
+        self.frames.clear();
+        let counters = self.shared.ledger.worker(self.worker);
+        held.session.receive(&mut self.scratch.plain, now, counters, &mut self.frames);
+        held.say(&self.frames, &mut self.scratch);
+    }
+
+    /// After anything happened to a session: closes a slow reader, leaves the room once the
+    /// session has ended, ends the write side once all is said, and notes when it is due.
+    fn settle(&mut self, key: usize, now: Instant) {
+        let Some(held) = self.held.get_mut(key) else { return };
+        if held.is_behind() {
+            held.close(Rejection::SlowReader, now, &mut self.scratch);
+        }
+        if let Some(end) = held.session.stage().end() {
+            if let Some(seat) = held.seat.take() {
+                held.tell_end(end, &self.shared);
+                self.leave(seat);
+            }
+        }
+        let Some(held) = self.held.get_mut(key) else { return };
+        if matches!(held.session.stage(), Stage::Lingering { .. }) && held.link.end_write().is_err() {
+            held.session.peer_gone();
+        }
+        if matches!(held.session.stage(), Stage::Over(_)) {
+            held.wake();
+        }
+        let due = held.session.next_due().saturating_duration_since(self.epoch).as_millis();
+        if let Some(slot) = self.due_ms.get_mut(key) {
+            *slot = u64::try_from(due).unwrap_or(NEVER);
+        }
+    }
+
+    fn leave(&mut self, seat: Seat) {
+        let Seat { subscriber, index } = seat;
+        let moved = self.rooms.leave(subscriber.room(), index);
+        let moved = moved.and_then(|Member(key)| self.held.get_mut(key)?.seat.as_mut());
+        if let Some(moved) = moved {
+            moved.index = index;
+        }
+    }
+
+    /// Writes what was delivered to the members of its rooms.
+    pub(super) fn deliver(&mut self, deliveries: &[Delivery], now: Instant) {
+        for delivery in deliveries {
+            if self.rooms.deliver(delivery) {
+                self.flush(now);
+            }
+        }
+        self.flush(now);
+    }
+
+    fn flush(&mut self, now: Instant) {
+        let Sessions { worker, held, rooms, scratch, frames, unsettled, shared, .. } = self;
+        let counters = shared.ledger.worker(*worker);
+        rooms.flush(|members, turn| {
+            for sender in turn.senders().filter(|sender| sender.worker == *worker) {
+                if let Some(held) = held.get_mut(sender.key).filter(|held| held.session.sender() == sender) {
+                    held.sent_this_turn = true;
+                }
+            }
+            for &Member(key) in members {
+                let Some(held) = held.get_mut(key) else { continue };
+                if std::mem::take(&mut held.sent_this_turn) {
+                    frames.clear();
+                    turn.without(held.session.sender(), frames);
+                    held.say(frames, scratch);
+                } else {
+                    held.say_shared(turn.octets(), || turn.shared(), scratch);
+                }
+                if held.is_behind() || held.session.stage().end().is_some() {
+                    unsettled.push(key);
+                }
+            }
+            counters.flushed(members.len(), turn.octets().len());
+        });
+        for key in std::mem::take(&mut self.unsettled) {
+            self.settle(key, now);
+        }
+    }
+
+    /// Does what the time asks of the sessions that are due.
+    pub(super) fn look_at_deadlines(&mut self, now: Instant) {
+        let now_ms = u64::try_from(now.saturating_duration_since(self.epoch).as_millis()).unwrap_or(NEVER);
+        for key in 0..self.due_ms.len() {
+            if self.due_ms.get(key).is_none_or(|due| *due > now_ms) {
+                continue;
+            }
+            match self.held.get_mut(key) {
+                Some(held) => {
+                    self.frames.clear();
+                    held.session.due(now, &mut self.frames);
+                    held.say(&self.frames, &mut self.scratch);
+                    self.settle(key, now);
+                }
+                None => self.forget_due(key),
+            }
+        }
+    }
+
+    /// Closes as many sessions as should be closed by now.
+    pub(super) fn drain(&mut self, drain: &Drain, now: Instant) {
+        let open = |held: &Held| matches!(held.session.stage(), Stage::Open);
+        let total = *self.to_drain.get_or_insert_with(|| self.held.iter().filter(|(_, h)| open(h)).count());
+        let elapsed = now.saturating_duration_since(drain.began).as_secs_f64();
+        let share = elapsed / drain.paced_over.as_secs_f64().max(0.001);
+        let goal = (f64_of(total) * share).max(elapsed * DRAINED_A_SECOND_MIN).max(1.0);
+        let keys: Vec<usize> = self.held.iter().filter(|(_, h)| open(h)).map(|(key, _)| key).collect();
+        for key in keys {
+            if f64_of(self.drained) >= goal {
+                break;
+            }
+            self.drained += 1;
+            if let Some(held) = self.held.get_mut(key) {
+                held.close(Rejection::Drain, now, &mut self.scratch);
+            }
+            self.settle(key, now);
+        }
+    }
+
+    /// A fault of ours in one session: it is told, and logged, and the others go on.
+    pub(super) fn fail(&mut self, key: usize) {
+        let Some(held) = self.held.get_mut(key) else { return };
+        held.abandon(&mut self.scratch);
+        if let Some(seat) = held.seat.take() {
+            let end = End { reason: Rejection::InternalError, code: INTERNAL_ERROR };
+            held.tell_end(end, &self.shared);
+            self.leave(seat);
+        }
+        self.shared.ledger.panicked("session");
+    }
+
+    /// Drops a session whose connection can go.
+    pub(super) fn remove(&mut self, key: usize) {
+        if let Some(seat) = self.held.get_mut(key).and_then(|held| held.seat.take()) {
+            self.leave(seat);
+        }
+        if self.held.try_remove(key).is_some() {
+            self.shared.ledger.sessions().leave();
+        }
+        self.forget_due(key);
+    }
+
+    fn forget_due(&mut self, key: usize) {
+        if let Some(slot) = self.due_ms.get_mut(key) {
+            *slot = NEVER;
+        }
+    }
+}
+
+/// Counts of sessions are far below 2^52.
+#[expect(clippy::as_conversions, reason = "there is no lossless conversion, and none is needed")]
+fn f64_of(count: usize) -> f64 {
+    count as f64
+}

@@ -1,0 +1,284 @@
+//! Owns the life of one admitted WebSocket: what it reads, answers and sends, and when it ends.
+//! Never knows a socket, TLS, a token or a header: octets and `now` come in, octets go out.
+
+mod stage;
+
+pub use stage::{End, Stage};
+
+use crate::broadcast::{Publisher, Sender};
+use crate::codec::{self, Decoder, Event, Opcode};
+use crate::ledger::WorkerCounters;
+use crate::protocol::SessionPolicy;
+use crate::rejection::{Answer, Rejection};
+use crate::throttle::Bucket;
+use bytes::Bytes;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the peer may take to answer our Close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a slow reader may take to get to our Close frame.
+const SLOW_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long we read and drop after our last octet, so that it is not lost to a reset.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One WebSocket, from the 101 to its end.
+#[derive(Debug)]
+pub struct Session {
+    decoder: Decoder,
+    stage: Stage,
+    policy: Arc<SessionPolicy>,
+    publisher: Option<Publisher>,
+    sender: Sender,
+    messages: Bucket,
+    pings: Bucket,
+    opened: Instant,
+    heard: Instant,
+    pinged: Option<Instant>,
+    authority_ends: Option<Instant>,
+}
+
+/// What a session is opened with.
+#[derive(Debug)]
+pub struct Opening {
+    /// What it may do.
+    pub policy: Arc<SessionPolicy>,
+    /// Its right to send into its room, if it has one.
+    pub publisher: Option<Publisher>,
+    /// Who it is to the rooms.
+    pub sender: Sender,
+    /// When its token no longer carries it; `None` for a token without an expiry.
+    pub authority_ends: Option<Instant>,
+}
+
+impl Session {
+    /// A session that has just been admitted.
+    #[must_use]
+    pub fn open(opening: Opening, now: Instant) -> Session {
+        Session {
+            decoder: Decoder::default(),
+            stage: Stage::Open,
+            policy: opening.policy,
+            publisher: opening.publisher,
+            sender: opening.sender,
+            messages: Bucket::default(),
+            pings: Bucket::default(),
+            opened: now,
+            heard: now,
+            pinged: None,
+            authority_ends: opening.authority_ends,
+        }
+    }
+
+    /// Where it is in its life.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn policy(&self) -> &SessionPolicy {
+        &self.policy
+    }
+
+    /// Who it is to the rooms.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        self.sender
+    }
+
+    /// Takes octets as they came (unmasking them in place); frames to send go to `out`.
+    pub fn receive(&mut self, octets: &mut [u8], now: Instant, counters: &WorkerCounters, out: &mut Vec<u8>) {
+        self.heard = now;
+        let mut decoder = std::mem::take(&mut self.decoder);
+        let mut pong = None;
+        let policy = Arc::clone(&self.policy);
+        let verdict = decoder
+            .decode(&policy.codec, now, octets, &mut |event| self.take(event, now, counters, &mut pong));
+        self.decoder = decoder;
+        // Of many pings only the last is answered (RFC 6455 section 5.5.3).
+        if let (Some(payload), Stage::Open) = (&pong, self.stage) {
+            codec::encode(Opcode::Pong, payload, out);
+        }
+        match (verdict, self.stage) {
+            (Err(reason), Stage::Open) => {
+                self.close(reason, now, out);
+                // The decoder reads no further, so no answer of the peer can be awaited.
+                if let Some(end) = self.stage.end() {
+                    self.stage = Stage::Lingering { end, until: now + LINGER_TIMEOUT };
+                }
+            }
+            (_, Stage::Answering(end)) => {
+                codec::encode_close((end.code != NO_CODE).then_some(end.code), "", out);
+                self.stage = Stage::Lingering { end, until: now + LINGER_TIMEOUT };
+            }
+            _ => {}
+        }
+    }
+
+    fn take(
+        &mut self,
+        event: Event<'_>,
+        now: Instant,
+        counters: &WorkerCounters,
+        pong: &mut Option<Vec<u8>>,
+    ) -> ControlFlow<Rejection> {
+        match (self.stage, event) {
+            (Stage::Open, Event::Text(text)) => self.message(Opcode::Text, text.as_bytes(), now, counters),
+            (Stage::Open, Event::Binary(octets)) => self.message(Opcode::Binary, octets, now, counters),
+            (Stage::Open, Event::Ping(payload)) => {
+                *pong = Some(payload.to_vec());
+                self.control(now)
+            }
+            (Stage::Open, Event::Pong(_)) => match self.pinged.take() {
+                Some(_) => ControlFlow::Continue(()),
+                None => self.control(now),
+            },
+            (Stage::Open, Event::Close(close)) => {
+                let code = close.map_or(NO_CODE, |(code, _)| code);
+                self.stage = Stage::Answering(End { reason: Rejection::PeerClosed, code });
+                self.publisher = None;
+                ControlFlow::Continue(())
+            }
+            (Stage::Closing { end, .. }, Event::Close(_)) => {
+                self.stage = Stage::Lingering { end, until: now + LINGER_TIMEOUT };
+                ControlFlow::Continue(())
+            }
+            // Nothing but a Close frame means anything any more (RFC 6455 section 1.4).
+            (Stage::Closing { .. } | Stage::Answering(_) | Stage::Lingering { .. } | Stage::Over(_), _) => {
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn message(
+        &mut self,
+        kind: Opcode,
+        payload: &[u8],
+        now: Instant,
+        counters: &WorkerCounters,
+    ) -> ControlFlow<Rejection> {
+        let taken = if kind == Opcode::Text { self.policy.text } else { self.policy.binary };
+        if !taken {
+            return ControlFlow::Break(Rejection::MessageKind);
+        }
+        if !self.messages.take(&self.policy.messages, self.opened, now) {
+            return ControlFlow::Break(Rejection::MessageRate);
+        }
+        let Some(publisher) = &self.publisher else {
+            return ControlFlow::Break(Rejection::PublishNotGranted);
+        };
+        counters.message(payload.len());
+        let mut frame = Vec::with_capacity(codec::encoded_len(payload.len()));
+        codec::encode(kind, payload, &mut frame);
+        publisher.publish(&Bytes::from(frame), (!self.policy.echo).then_some(self.sender));
+        ControlFlow::Continue(())
+    }
+
+    fn control(&mut self, now: Instant) -> ControlFlow<Rejection> {
+        if self.pings.take(&self.policy.pings, self.opened, now) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(Rejection::PingRate)
+        }
+    }
+
+    /// Ends it from our side: a Close frame goes to `out`, and no message is taken any more.
+    pub fn close(&mut self, reason: Rejection, now: Instant, out: &mut Vec<u8>) {
+        if self.stage != Stage::Open {
+            return;
+        }
+        let code = match reason.answer() {
+            Answer::Close(code) => code,
+            Answer::Refuse { .. } | Answer::Drop => INTERNAL_ERROR,
+        };
+        self.publisher = None;
+        codec::encode_close(Some(code), reason.name(), out);
+        let end = End { reason, code };
+        self.stage = match code {
+            // The peer did not break the protocol: it gets the time to answer.
+            1000 | 1001 | 1012 | 3000..=3999 => Stage::Closing { end, until: now + CLOSE_TIMEOUT },
+            1013 => Stage::Closing { end, until: now + SLOW_CLOSE_TIMEOUT },
+            // What a peer says after a violation is of no interest (RFC 6455 section 7.1.7).
+            _ => Stage::Lingering { end, until: now + LINGER_TIMEOUT },
+        };
+    }
+
+    /// The peer's side of the connection has ended.
+    pub fn peer_gone(&mut self) {
+        self.publisher = None;
+        self.stage = Stage::Over(match self.stage {
+            Stage::Open => End { reason: Rejection::PeerGone, code: 1006 },
+            Stage::Answering(end)
+            | Stage::Closing { end, .. }
+            | Stage::Lingering { end, .. }
+            | Stage::Over(end) => end,
+        });
+    }
+
+    /// When [`Session::due`] must be called next.
+    #[must_use]
+    pub fn next_due(&self) -> Instant {
+        match self.stage {
+            Stage::Open => {
+                let silence = match self.pinged {
+                    Some(at) => at + self.policy.pong_timeout,
+                    None => self.heard + self.policy.ping_interval,
+                };
+                [
+                    Some(self.opened + self.policy.max_session),
+                    self.authority_ends,
+                    self.decoder.deadline(&self.policy.codec),
+                ]
+                .into_iter()
+                .flatten()
+                .fold(silence, Instant::min)
+            }
+            Stage::Closing { until, .. } | Stage::Lingering { until, .. } => until,
+            Stage::Answering(_) | Stage::Over(_) => self.heard,
+        }
+    }
+
+    /// Does what the time asks for; frames to send go to `out`.
+    pub fn due(&mut self, now: Instant, out: &mut Vec<u8>) {
+        match self.stage {
+            Stage::Open => self.due_while_open(now, out),
+            Stage::Closing { end, until } if until <= now => {
+                self.stage = Stage::Lingering { end, until: now + LINGER_TIMEOUT };
+            }
+            Stage::Lingering { end, until } if until <= now => self.stage = Stage::Over(end),
+            Stage::Closing { .. } | Stage::Lingering { .. } | Stage::Answering(_) | Stage::Over(_) => {}
+        }
+    }
+
+    fn due_while_open(&mut self, now: Instant, out: &mut Vec<u8>) {
+        let is_past = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if is_past(self.authority_ends) {
+            return self.close(Rejection::AuthorityExpired, now, out);
+        }
+        if is_past(Some(self.opened + self.policy.max_session)) {
+            return self.close(Rejection::MaxSession, now, out);
+        }
+        if is_past(self.decoder.deadline(&self.policy.codec)) {
+            return self.close(Rejection::MessageSlow, now, out);
+        }
+        match self.pinged {
+            // Anything that came since the ping shows that the peer is there.
+            Some(at) if self.heard > at => self.pinged = None,
+            Some(at) if at + self.policy.pong_timeout <= now => {
+                return self.close(Rejection::NoPong, now, out);
+            }
+            Some(_) | None => {}
+        }
+        if self.pinged.is_none() && self.heard + self.policy.ping_interval <= now {
+            codec::encode(Opcode::Ping, b"", out);
+            self.pinged = Some(now);
+        }
+    }
+}
+
+/// The code of a Close frame that has none (RFC 6455 section 7.1.5); never sent.
+const NO_CODE: u16 = 1005;
+const INTERNAL_ERROR: u16 = 1011;
