@@ -1,0 +1,74 @@
+//! Owns the Prometheus text format (version 0.0.4) of the counters.
+//! Never knows who asks.
+//!
+//! Every label value is a name from the table of reasons or a number of ours, so there is
+//! nothing to escape: no text of a peer becomes a series.
+
+use super::counters::{Counter, Counters, WorkerCounters};
+use std::fmt::Write;
+
+pub(super) fn render(counters: &Counters, lines_dropped: u64, rooms: usize, draining: bool) -> String {
+    let mut page = Page(String::with_capacity(8 << 10));
+    page.head("portcullis_connections", "gauge", "Connections held, from accept to close.");
+    page.sample("portcullis_connections", "", counters.connections.get());
+    page.head("portcullis_sessions", "gauge", "WebSocket sessions that are open.");
+    page.sample("portcullis_sessions", "", counters.sessions.get());
+    page.head("portcullis_rooms", "gauge", "Rooms that have a member.");
+    page.sample("portcullis_rooms", "", u64::try_from(rooms).unwrap_or(u64::MAX));
+    page.head("portcullis_draining", "gauge", "1 while the gateway is going away.");
+    page.sample("portcullis_draining", "", u64::from(draining));
+    page.head("portcullis_admitted_total", "counter", "Handshakes that became a session.");
+    page.sample("portcullis_admitted_total", "", counters.admitted.get());
+
+    page.head("portcullis_refusals_total", "counter", "Handshakes that were refused or dropped, by reason.");
+    for (reason, count) in counters.refusals() {
+        page.sample("portcullis_refusals_total", &format!("{{reason=\"{}\"}}", reason.name()), count);
+    }
+    page.head("portcullis_closes_total", "counter", "Sessions that ended, by reason and close code.");
+    for (reason, code, count) in counters.closes() {
+        let labels = format!("{{reason=\"{}\",code=\"{code}\"}}", reason.name());
+        page.sample("portcullis_closes_total", &labels, count);
+    }
+
+    let sum = |pick: fn(&WorkerCounters) -> &Counter| -> u64 {
+        counters.workers.iter().map(|worker| pick(worker).get()).fold(0, u64::wrapping_add)
+    };
+    page.head("portcullis_messages_total", "counter", "Messages taken from peers.");
+    page.sample("portcullis_messages_total", "", sum(|worker| &worker.messages));
+    page.head(
+        "portcullis_message_bytes_total",
+        "counter",
+        "Payload octets of the messages taken from peers.",
+    );
+    page.sample("portcullis_message_bytes_total", "", sum(|worker| &worker.message_bytes));
+    page.head("portcullis_flushes_total", "counter", "Writes of what a room got in one turn to one member.");
+    page.sample("portcullis_flushes_total", "", sum(|worker| &worker.flushes));
+    page.head("portcullis_sent_bytes_total", "counter", "Octets of frames of rooms handed to members.");
+    page.sample("portcullis_sent_bytes_total", "", sum(|worker| &worker.sent_bytes));
+
+    page.head(
+        "portcullis_reloads_total",
+        "counter",
+        "Reloads that took, and those that kept what was there.",
+    );
+    page.sample("portcullis_reloads_total", "{result=\"taken\"}", counters.reloads.get());
+    page.sample("portcullis_reloads_total", "{result=\"failed\"}", counters.reloads_failed.get());
+    page.head("portcullis_panics_total", "counter", "Faults of ours that ended one connection.");
+    page.sample("portcullis_panics_total", "", counters.panics.get());
+    page.head("portcullis_log_lines_dropped_total", "counter", "Log lines lost because stderr was not read.");
+    page.sample("portcullis_log_lines_dropped_total", "", lines_dropped);
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing into a String cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: u64) {
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Owns what is counted and what is logged: the only writer of both.
+//! Never knows how to change an outcome.
+
+mod counters;
+mod line;
+mod log;
+mod metrics;
+mod request_id;
+
+pub use counters::{Gauge, WorkerCounters};
+pub use line::{Facts, clean};
+pub use log::{Format, Level, Log};
+pub use request_id::RequestId;
+
+use crate::rejection::{Answer, Rejection};
+use counters::Counters;
+use std::sync::Arc;
+
+/// Counters and audit lines of one gateway.
+#[derive(Debug)]
+pub struct Ledger {
+    counters: Counters,
+    log: Log,
+}
+
+impl Ledger {
+    /// A ledger for so many workers that writes to `log`.
+    #[must_use]
+    pub fn new(workers: usize, log: Log) -> Arc<Ledger> {
+        Arc::new(Ledger { counters: Counters::new(workers), log })
+    }
+
+    /// The counters of one worker; those of a worker that is not there count nowhere.
+    #[must_use]
+    pub fn worker(&self, worker: usize) -> &WorkerCounters {
+        self.counters.worker(worker)
+    }
+
+    /// Connections that are held now, from accept to close.
+    #[must_use]
+    pub fn connections(&self) -> &Gauge {
+        &self.counters.connections
+    }
+
+    /// Sessions that are open now.
+    #[must_use]
+    pub fn sessions(&self) -> &Gauge {
+        &self.counters.sessions
+    }
+
+    /// A handshake that ended without a WebSocket: one line, one count.
+    pub fn refused(&self, reason: Rejection, facts: &Facts<'_>) {
+        self.counters.refused(reason);
+        let event = match reason.answer() {
+            Answer::Refuse { .. } => "refused",
+            Answer::Close(_) | Answer::Drop => "dropped",
+        };
+        let status = match reason.answer() {
+            Answer::Refuse { status, .. } => Some(status),
+            Answer::Close(_) | Answer::Drop => None,
+        };
+        self.log.write(Level::Warn, event, &Facts { reason: Some(reason.name()), status, ..*facts });
+    }
+
+    /// A handshake that became a session.
+    pub fn admitted(&self, facts: &Facts<'_>) {
+        self.counters.admitted();
+        self.log.write(Level::Info, "admitted", facts);
+    }
+
+    /// The end of a session. `code` is what went over the wire, 1006 where nothing did.
+    pub fn closed(&self, reason: Rejection, code: u16, facts: &Facts<'_>) {
+        self.counters.closed(reason, code);
+        let facts = Facts { reason: Some(reason.name()), code: Some(code), ..*facts };
+        self.log.write(Level::Info, "closed", &facts);
+    }
+
+    /// Something that the operator should know, told in our own words.
+    pub fn tell(&self, level: Level, event: &'static str, detail: &str) {
+        self.log.write(level, event, &Facts { detail: Some(detail), ..Facts::default() });
+    }
+
+    /// A reload of certificates, keys and rules, and whether it took.
+    pub fn reloaded(&self, outcome: Result<&str, &str>) {
+        self.counters.reloaded(outcome.is_ok());
+        match outcome {
+            Ok(detail) => self.tell(Level::Info, "reloaded", detail),
+            Err(why) => self.tell(Level::Error, "reload_failed", why),
+        }
+    }
+
+    /// A panic of ours: the session is closed, the process goes on.
+    pub fn panicked(&self, place: &str) {
+        self.counters.panics.add(1);
+        self.tell(Level::Error, "panicked", place);
+    }
+
+    /// Everything in the Prometheus text format, with the gauges that others hold.
+    #[must_use]
+    pub fn metrics(&self, rooms: usize, draining: bool) -> String {
+        metrics::render(&self.counters, self.log.dropped_lines(), rooms, draining)
+    }
+
+    /// Waits until every line is written.
+    pub fn flush(&self) {
+        self.log.flush();
+    }
+}
