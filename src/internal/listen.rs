@@ -1,0 +1,45 @@
+//! Owns the listening socket of the internal port.
+//! Never knows HTTP.
+
+use rustix::fs::Mode;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+/// A bound internal port, not blocking.
+#[derive(Debug)]
+pub enum Bound {
+    /// TCP.
+    Tcp(std::net::TcpListener),
+    /// A Unix socket and its path, which is removed at the end.
+    Unix(std::os::unix::net::UnixListener, PathBuf),
+}
+
+/// Binds a TCP address.
+pub fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(Bound::Tcp(listener))
+}
+
+/// Binds a Unix socket that its owner alone may use (0600). A socket that a gateway left
+/// behind is replaced; one that somebody listens on is not.
+pub fn bind_unix(path: &Path) -> io::Result<Bound> {
+    let left_behind = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
+    if left_behind {
+        if UnixStream::connect(path).is_ok() {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        std::fs::remove_file(path)?;
+    }
+    // The mode is right from the start: set afterwards, it would be too wide for a moment.
+    // No other thread runs yet that could make a file meanwhile.
+    let before = rustix::process::umask(Mode::from_raw_mode(0o177));
+    let bound = std::os::unix::net::UnixListener::bind(path);
+    rustix::process::umask(before);
+    let listener = bound?;
+    listener.set_nonblocking(true)?;
+    Ok(Bound::Unix(listener, path.to_owned()))
+}

@@ -1,0 +1,12 @@
+//! Owns the internal port: health, metrics, and messages of the operator's backend.
+//! Never knows a peer of the public port; a browser is refused here.
+
+mod guard;
+mod listen;
+mod publish;
+mod reply;
+mod serve;
+
+pub use guard::Guard;
+pub use listen::{Bound, bind_tcp, bind_unix};
+pub use serve::{Internal, run};

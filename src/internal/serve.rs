@@ -1,0 +1,147 @@
+//! Owns the requests of the internal port.
+//! Never knows a rule of the public port.
+
+use super::guard::Guard;
+use super::listen::Bound;
+use super::publish::{publish, too_big};
+use super::reply::{Reply, denied, not_allowed, problem, reply};
+use crate::net::Shared;
+use crate::net::tls::Material;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+/// Connections at once: the internal port is for a few programs of the operator's.
+const CONNECTIONS_MAX: usize = 64;
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// JSON and base64 make a message longer: by a third, or up to six times where a text is
+/// all escapes.
+const ESCAPE_FACTOR: usize = 6;
+const ENVELOPE_BYTES_MAX: usize = 1 << 10;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What the internal port answers from.
+pub struct Internal {
+    /// What all workers share.
+    pub shared: Arc<Shared>,
+    /// Who may ask.
+    pub guard: Guard,
+    /// The largest message of any route, in octets.
+    pub message_bytes: usize,
+    /// Its own certificate, where it has one.
+    pub tls: Option<Material>,
+}
+
+/// Serves the internal port until the runtime ends.
+pub async fn run(internal: Internal, bound: Bound) -> io::Result<()> {
+    let acceptor = internal.tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(tls.config())));
+    let internal = Rc::new(internal);
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    match bound {
+        Bound::Tcp(listener) => {
+            let listener = TcpListener::from_std(listener)?;
+            loop {
+                // No place, no accept: what waits stays in the kernel's queue.
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+                let Ok((socket, _)) = listener.accept().await else {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
+                let (internal, acceptor) = (Rc::clone(&internal), acceptor.clone());
+                tokio::task::spawn_local(async move {
+                    match acceptor {
+                        None => connection(socket, &internal).await,
+                        Some(acceptor) => {
+                            let greeted = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await;
+                            if let Ok(Ok(stream)) = greeted {
+                                connection(stream, &internal).await;
+                            }
+                        }
+                    }
+                    drop(place);
+                });
+            }
+        }
+        Bound::Unix(listener, _) => {
+            let listener = UnixListener::from_std(listener)?;
+            loop {
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
+                let Ok((socket, _)) = listener.accept().await else {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
+                let internal = Rc::clone(&internal);
+                tokio::task::spawn_local(async move {
+                    connection(socket, &internal).await;
+                    drop(place);
+                });
+            }
+        }
+    }
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, internal: &Internal) {
+    let service = service_fn(|request| async move {
+        let answered = tokio::time::timeout(REQUEST_TIMEOUT, answer(request, internal)).await;
+        let late = |_| problem(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long");
+        Ok::<Reply, Infallible>(answered.unwrap_or_else(late))
+    });
+    // A connection that ends in an error has been answered as far as it could be.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .keep_alive(true)
+        .max_headers(64)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn answer(request: Request<Incoming>, internal: &Internal) -> Reply {
+    let (parts, body) = request.into_parts();
+    if let Err(why) = internal.guard.admit(&parts.uri, &parts.headers) {
+        return denied(why);
+    }
+    let shared = &internal.shared;
+    match (parts.uri.path(), &parts.method) {
+        ("/healthz", &Method::GET) => text(StatusCode::OK, "ok\n"),
+        ("/readyz", &Method::GET) if shared.is_draining() => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        }
+        ("/readyz", &Method::GET) => text(StatusCode::OK, "ready\n"),
+        ("/metrics", &Method::GET) => {
+            let page = shared.ledger.metrics(shared.hub.rooms(), shared.is_draining());
+            reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
+        }
+        ("/publish", &Method::POST) => {
+            let most =
+                internal.message_bytes.saturating_mul(ESCAPE_FACTOR).saturating_add(ENVELOPE_BYTES_MAX);
+            match Limited::new(body, most).collect().await {
+                Ok(whole) => publish(&whole.to_bytes(), &shared.hub, internal.message_bytes),
+                Err(_) => too_big(),
+            }
+        }
+        ("/healthz" | "/readyz" | "/metrics", _) => not_allowed("GET"),
+        ("/publish", _) => not_allowed("POST"),
+        _ => problem(StatusCode::NOT_FOUND, "not_found", "There is nothing here"),
+    }
+}
+
+fn text(status: StatusCode, body: &'static str) -> Reply {
+    reply(status, "text/plain; charset=utf-8", Bytes::from_static(body.as_bytes()))
+}
