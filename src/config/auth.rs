@@ -1,0 +1,181 @@
+//! Owns `[auth]`: where a credential may be, how long it may live, and the overrides in a route.
+//! Never knows what is in a token.
+
+use super::document::{At, Section};
+use super::files::Folder;
+use super::findings::Span;
+use super::issuer;
+use super::mask::{self, quoted};
+use super::units::show_duration;
+use crate::auth::{CredentialPolicy, Issuer, Lifetimes};
+use std::time::Duration;
+
+/// What `[auth]` says.
+pub(super) struct AuthFacts {
+    pub(super) credentials: CredentialFacts,
+    pub(super) issuers: Vec<Issuer>,
+    pub(super) signing_key: Option<At<String>>,
+}
+
+/// The keys of `[auth]` that a route may override.
+#[derive(Clone)]
+pub(super) struct CredentialFacts {
+    header: bool,
+    subprotocol: bool,
+    /// Where the cookie is allowed.
+    cookie: Option<Span>,
+    cookie_name: String,
+    leeway: Duration,
+    max_token_lifetime: Duration,
+}
+
+/// Takes `[auth]`, which must be there.
+pub(super) fn read(mut section: Section<'_>, folder: &Folder) -> AuthFacts {
+    if !section.is_present() {
+        let help = "write `[auth]` and one `[[auth.issuer]]` with the keys of who signs your tokens";
+        section.notes().error(None, "`[auth]` is missing", help);
+    }
+    let mut credentials = CredentialFacts::default();
+    credentials.take(&mut section);
+    let signing_key = section.string("signing_key");
+    let issuers = issuer::read_all(&mut section, folder);
+    section.finish();
+    AuthFacts { credentials, issuers, signing_key }
+}
+
+/// Says what `signing_key` means where the gateway itself reads the file.
+pub(super) fn point_out_signing_key(facts: &AuthFacts, section: &Section<'_>, folder: &Folder) {
+    let Some(key) = &facts.signing_key else { return };
+    let help = "the gateway only verifies: keep the key where tokens are made, and take the line out here";
+    section.notes().warning(
+        Some(key.span.clone()),
+        "`auth.signing_key` is in the configuration of a gateway",
+        help,
+    );
+    // A key that is not there is none that could leak.
+    let is_absent = mask::is_path(&key.value) && !folder.resolve(&key.value).exists();
+    if !is_absent && let Err(fault) = folder.judge_private(&key.value) {
+        section.notes().error(Some(key.span.clone()), fault.message, fault.help);
+    }
+}
+
+impl CredentialFacts {
+    /// What holds in a route that overrides single keys.
+    pub(super) fn overridden(&self, mut section: Section<'_>) -> CredentialFacts {
+        let mut facts = self.clone();
+        for key in ["issuer", "signing_key"] {
+            section.refuse(key, "cannot be overridden by a route", "write it in `[auth]`, for all routes");
+        }
+        facts.take(&mut section);
+        section.finish();
+        facts
+    }
+
+    /// Where a credential may be.
+    pub(super) fn policy(&self) -> CredentialPolicy {
+        let cookie = self.cookie.as_ref().map(|_| self.cookie_name.as_str().into());
+        CredentialPolicy { header: self.header, subprotocol: self.subprotocol, cookie }
+    }
+
+    /// How long a token may live.
+    pub(super) fn lifetimes(&self) -> Lifetimes {
+        Lifetimes { leeway: self.leeway, max_token_lifetime: self.max_token_lifetime }
+    }
+
+    /// Where the cookie is allowed, if it is.
+    pub(super) fn cookie(&self) -> Option<Span> {
+        self.cookie.clone()
+    }
+
+    fn take(&mut self, section: &mut Section<'_>) {
+        if let Some(places) = section.strings("credentials") {
+            self.take_places(section, places);
+        }
+        if let Some(leeway) = section.duration("leeway", Duration::ZERO..=LEEWAY_MAX) {
+            if leeway.value > LEEWAY {
+                let cost = "a token is good for so long after it has expired";
+                section.loosened("leeway", leeway.span, &format!("\"{}\"", show_duration(&LEEWAY)), cost);
+            }
+            self.leeway = leeway.value;
+        }
+        if let Some(lifetime) = section.duration("max_token_lifetime", Duration::from_secs(1)..=LIFETIME_MAX)
+        {
+            if lifetime.value > LIFETIME {
+                let cost = "a stolen token is good for so long";
+                section.loosened(
+                    "max_token_lifetime",
+                    lifetime.span,
+                    &format!("\"{}\"", show_duration(&LIFETIME)),
+                    cost,
+                );
+            }
+            self.max_token_lifetime = lifetime.value;
+        }
+        if let Some(name) = section.string("cookie") {
+            self.take_cookie_name(section, name);
+        }
+    }
+
+    fn take_places(&mut self, section: &Section<'_>, places: At<Vec<At<String>>>) {
+        (self.header, self.subprotocol, self.cookie) = (false, false, None);
+        if places.value.is_empty() {
+            let help = "write `credentials = [\"header\", \"subprotocol\"]`";
+            section.bad("credentials", places.span, "is empty, so every handshake would be refused", help);
+        }
+        for (index, At { value, span }) in places.value.iter().enumerate() {
+            let bad = |why: &str, help: &str| section.bad("credentials", span.clone(), why, help);
+            if places.value.iter().take(index).any(|before| before.value == *value) {
+                bad("names a place twice", "leave one of them out");
+            }
+            match value.as_str() {
+                "header" => self.header = true,
+                "subprotocol" => self.subprotocol = true,
+                "cookie" => {
+                    self.cookie = Some(span.clone());
+                    let cost = "a browser sends a cookie by itself, whoever's page asks: only the Origin stands in the way";
+                    section.loosened("credentials", span.clone(), "[\"header\", \"subprotocol\"]", cost);
+                }
+                "ticket" => bad("has \"ticket\", which is not supported in this version", PLACES),
+                "query" => {
+                    bad("has \"query\", which cannot be allowed: addresses are logged everywhere", PLACES)
+                }
+                other => bad(&format!("has an unknown place, {}", quoted(other)), PLACES),
+            }
+        }
+    }
+
+    fn take_cookie_name(&mut self, section: &Section<'_>, name: At<String>) {
+        let rest = name.value.strip_prefix("__Host-").unwrap_or("");
+        if rest.is_empty() || !rest.bytes().all(is_token_octet) {
+            let help = "write such as `cookie = \"__Host-portcullis\"`: browsers take such a cookie from this very \
+                        host alone, by TLS, for the path /";
+            section.bad("cookie", name.span, "is not `__Host-` and a name", help);
+            return;
+        }
+        self.cookie_name = name.value;
+    }
+}
+
+impl Default for CredentialFacts {
+    fn default() -> CredentialFacts {
+        CredentialFacts {
+            header: true,
+            subprotocol: true,
+            cookie: None,
+            cookie_name: "__Host-portcullis".to_owned(),
+            leeway: LEEWAY,
+            max_token_lifetime: LIFETIME,
+        }
+    }
+}
+
+/// An octet of a token (RFC 9110 section 5.6.2).
+pub(super) fn is_token_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
+}
+
+const PLACES: &str = "the places are \"header\", \"subprotocol\" and \"cookie\"";
+const LEEWAY: Duration = Duration::from_secs(5);
+const LEEWAY_MAX: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_secs(86_400);
+const LIFETIME_MAX: Duration = Duration::from_secs(365 * 86_400);

@@ -1,0 +1,220 @@
+//! Owns `[[route]]`: a path, what it serves, and what it overrides.
+//! Never knows a request.
+
+use super::auth::{CredentialFacts, is_token_octet};
+use super::document::{At, Section};
+use super::findings::Span;
+use super::limits::{QUEUE_BYTES_OVER_MESSAGE, SessionLimits};
+use super::mask::quoted;
+use super::origins::OriginFacts;
+use super::units::show_size;
+use crate::gate::{PathPattern, Route};
+use crate::protocol::SessionPolicy;
+use crate::room::RoomName;
+use std::sync::Arc;
+
+/// What holds for all routes unless they say otherwise.
+pub(super) struct Globals<'a> {
+    pub(super) origins: &'a OriginFacts,
+    pub(super) credentials: &'a CredentialFacts,
+    pub(super) limits: &'a SessionLimits,
+}
+
+/// Takes every `[[route]]`, of which there must be one.
+pub(super) fn read_all(root: &mut Section<'_>, globals: &Globals<'_>) -> Vec<Arc<Route>> {
+    let is_named = root.place("route").is_some();
+    let sections = root.sections("route");
+    if sections.is_empty() && !is_named {
+        root.missing("route", "write `[[route]]` and `path = \"/chat/{room}\"`");
+    }
+    let mut paths: Vec<String> = Vec::new();
+    let mut routes = Vec::new();
+    let mut queues = Vec::new();
+    for mut section in sections {
+        let path = section.required("path", "write such as `path = \"/chat/{room}\"`");
+        if let Some(path) = &path {
+            if paths.contains(&path.value) {
+                section.bad(
+                    "path",
+                    path.span.clone(),
+                    "is that of another route",
+                    "give each route its own path",
+                );
+            }
+            paths.push(path.value.clone());
+        }
+        let limits = globals.limits.overridden(section.section("limits"));
+        queues.push((limits.clone(), section.span()));
+        routes.extend(read(section, path, globals, limits).map(Arc::new));
+    }
+    judge_queues(root, &queues);
+    routes
+}
+
+fn read(
+    mut section: Section<'_>,
+    path: Option<At<String>>,
+    globals: &Globals<'_>,
+    limits: SessionLimits,
+) -> Option<Route> {
+    let origins = globals.origins.overridden(section.section("origins"));
+    let credentials = globals.credentials.overridden(section.section("auth"));
+    point_out_cleartext_cookie(&section, &origins, &credentials);
+    let is_broadcast = kind(&mut section);
+    let echo = section.boolean("echo").is_some_and(|at| at.value);
+    let (text, binary) = messages(&mut section);
+    let subprotocols = subprotocols(&mut section);
+    let room = section.string("room");
+    let pattern = path.as_ref().and_then(|path| match PathPattern::parse(&path.value) {
+        Ok(pattern) => Some(pattern),
+        Err(why) => {
+            section.bad("path", path.span.clone(), "is no path of a route", &why);
+            None
+        }
+    });
+    let room = match (&pattern, is_broadcast) {
+        (Some(pattern), true) => fixed_room(&section, room, pattern.has_room(), path.as_ref()?),
+        (None, _) | (_, false) => None,
+    };
+    section.finish();
+    Some(Route {
+        pattern: pattern?,
+        label: path?.value.into(),
+        room,
+        origins: origins.policy()?,
+        credentials: credentials.policy(),
+        lifetimes: credentials.lifetimes(),
+        subprotocols,
+        connections_per_subject: limits.connections_per_subject,
+        session: Arc::new(SessionPolicy {
+            codec: limits.codec,
+            echo,
+            text,
+            binary,
+            messages: limits.messages,
+            pings: limits.pings,
+            send_queue_bytes: limits.send_queue_bytes,
+            ping_interval: limits.ping_interval,
+            pong_timeout: limits.pong_timeout,
+            max_session: limits.max_session,
+        }),
+    })
+}
+
+/// Takes `kind` and `protocol`, and the keys of other kinds; whether it is a broadcast.
+fn kind(section: &mut Section<'_>) -> bool {
+    let kind = section.string("kind");
+    let is_broadcast = kind.as_ref().is_none_or(|kind| kind.value == "broadcast");
+    if let Some(kind) = kind.filter(|_| !is_broadcast) {
+        let why = match kind.value.as_str() {
+            "proxy" | "mercure" => format!("= {} is not supported in this version", quoted(&kind.value)),
+            _ => format!("has an unknown kind, {}", quoted(&kind.value)),
+        };
+        section.bad("kind", kind.span, &why, "write `kind = \"broadcast\"`, or take the route out");
+    }
+    for key in ["upstream", "upstream_timeout", "topic", "anonymous", "publish_origins"] {
+        if is_broadcast {
+            section.refuse(key, "does not belong to a broadcast route", "take it out");
+        } else {
+            section.place(key);
+        }
+    }
+    if let Some(protocol) = section.string("protocol").filter(|protocol| protocol.value != "raw") {
+        let why = format!("= {} is not supported in this version", quoted(&protocol.value));
+        section.bad("protocol", protocol.span, &why, "write `protocol = \"raw\"`");
+    }
+    is_broadcast
+}
+
+fn messages(section: &mut Section<'_>) -> (bool, bool) {
+    let Some(list) = section.strings("messages") else { return (true, true) };
+    if list.value.is_empty() {
+        let help = "write `messages = [\"text\", \"binary\"]`, or one of them";
+        section.bad("messages", list.span, "is empty, so no message could be sent", help);
+    }
+    for kind in &list.value {
+        if !["text", "binary"].contains(&kind.value.as_str()) {
+            let why = format!("has an unknown kind, {}", quoted(&kind.value));
+            section.bad("messages", kind.span.clone(), &why, "the kinds are \"text\" and \"binary\"");
+        }
+    }
+    let has = |name: &str| list.value.iter().any(|kind| kind.value == name);
+    (has("text"), has("binary"))
+}
+
+fn subprotocols(section: &mut Section<'_>) -> Vec<Box<str>> {
+    let Some(list) = section.strings("subprotocols") else { return Vec::new() };
+    if list.value.len() > SUBPROTOCOLS_MAX {
+        let help = format!("list {SUBPROTOCOLS_MAX} at most: a handshake cannot offer more");
+        section.bad("subprotocols", list.span.clone(), "has too many", &help);
+    }
+    let mut names: Vec<Box<str>> = Vec::new();
+    for At { value, span } in list.value {
+        if value.eq_ignore_ascii_case("bearer") {
+            let help = "take it out: it is how a token is sent (`auth.credentials`)";
+            section.bad("subprotocols", span, "has \"bearer\", which is no subprotocol", help);
+        } else if value.is_empty() || !value.bytes().all(is_token_octet) {
+            let why = format!("has {}, which is no subprotocol", quoted(&value));
+            section.bad("subprotocols", span, &why, "a name has letters, digits and !#$%&'*+-.^_`|~");
+        } else if names.iter().any(|name| **name == *value) {
+            section.bad("subprotocols", span, "names a subprotocol twice", "leave one of them out");
+        } else {
+            names.push(value.into());
+        }
+    }
+    names
+}
+
+/// The room of a route whose path has none.
+fn fixed_room(
+    section: &Section<'_>,
+    room: Option<At<String>>,
+    in_path: bool,
+    path: &At<String>,
+) -> Option<RoomName> {
+    match (room, in_path) {
+        (None, true) => None,
+        (Some(room), true) => {
+            let help = "take one of them out: `{room}` in the path already says which room";
+            section.bad("room", room.span, "stands beside a path with `{room}`", help);
+            None
+        }
+        (None, false) => {
+            let help = "write `{room}` in the path, or `room = \"...\"`";
+            section.bad("path", path.span.clone(), "names no room", help);
+            None
+        }
+        (Some(room), false) => {
+            let name = RoomName::parse(&room.value);
+            if name.is_none() {
+                let help = "a name has 1 to 128 of A-Z a-z 0-9 . _ ~ : @ -";
+                section.bad("room", room.span, "is no name of a room", help);
+            }
+            name
+        }
+    }
+}
+
+/// A page that came without TLS can be changed on its way, and then uses the cookie.
+fn point_out_cleartext_cookie(section: &Section<'_>, origins: &OriginFacts, credentials: &CredentialFacts) {
+    if let (Some(place), Some(_)) = (credentials.cookie(), origins.cleartext()) {
+        let message = "a cookie counts as a credential for an origin without TLS";
+        let cost = "whoever sits on the way to that page connects as its visitor; serve the page by https";
+        section.notes().warning(Some(place), message, cost);
+    }
+}
+
+/// A room may be entered by several routes, so each queue must take the longest message of any.
+fn judge_queues(root: &Section<'_>, queues: &[(SessionLimits, Option<Span>)]) {
+    let longest = queues.iter().map(|(limits, _)| limits.codec.message_bytes).max().unwrap_or(0);
+    let needed = longest.saturating_add(QUEUE_BYTES_OVER_MESSAGE);
+    for (limits, route) in queues.iter().filter(|(limits, _)| limits.send_queue_bytes < needed) {
+        let shown = u64::try_from(needed).map_or_else(|_| needed.to_string(), show_size);
+        let place = limits.place.clone().or_else(|| route.clone());
+        let message = "`send_queue` cannot hold the longest message, so every reader of it would be closed";
+        let help = format!("write at least `send_queue = \"{shown}\"`, or a smaller `message_bytes`");
+        root.notes().error(place, message, help);
+    }
+}
+
+const SUBPROTOCOLS_MAX: usize = 16;

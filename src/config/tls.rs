@@ -1,0 +1,142 @@
+//! Owns `[tls]`: which certificate and key, and the oldest version.
+//! Never knows TLS.
+
+use super::document::{At, Section};
+use super::files::{Folder, PEM_BYTES_MAX};
+use super::findings::Span;
+use crate::net::tls::{Certificate, Fault, FaultyPart, Material, MinVersion};
+use crate::secret::Secret;
+use std::path::PathBuf;
+
+/// What `[tls]`, or its keys in `[internal]`, say.
+pub(super) struct TlsFacts {
+    certificate: Option<At<Certificate>>,
+    private_key: Option<At<Secret>>,
+    min_version: MinVersion,
+    /// The files, for who watches them.
+    pub(super) paths: Vec<PathBuf>,
+}
+
+/// Takes `[tls]`, which must be there.
+pub(super) fn read(mut section: Section<'_>, folder: &Folder, now: u64) -> TlsFacts {
+    if !section.is_present() {
+        let help = "write `[tls]` with `certificate` and `private_key`";
+        section.notes().error(None, "`[tls]` is missing", help);
+    } else {
+        for (key, example) in [("certificate", "certs/server.pem"), ("private_key", "certs/server.key")] {
+            if section.place(key).is_none() {
+                section.missing(key, &format!("write such as `{key} = \"{example}\"`"));
+            }
+        }
+    }
+    let mut facts = read_pair(&mut section, folder, now);
+    facts.min_version = min_version(&mut section);
+    let help = "take it out; tokens say who a peer is";
+    section.refuse("client_ca", "is not supported in this version", help);
+    section.finish();
+    facts
+}
+
+/// Takes `certificate` and `private_key` of a section.
+pub(super) fn read_pair(section: &mut Section<'_>, folder: &Folder, now: u64) -> TlsFacts {
+    let certificate = section.string("certificate");
+    let private_key = section.string("private_key");
+    let paths =
+        [&certificate, &private_key].into_iter().flatten().map(|at| folder.resolve(&at.value)).collect();
+    TlsFacts {
+        certificate: certificate.and_then(|at| read_certificate(section, &at, folder, now)),
+        private_key: private_key.and_then(|at| match folder.private(&at.value, PEM_BYTES_MAX) {
+            Ok(value) => Some(At { value, span: at.span }),
+            Err(fault) => {
+                section.notes().error(Some(at.span), fault.message, fault.help);
+                None
+            }
+        }),
+        min_version: MinVersion::Tls13,
+        paths,
+    }
+}
+
+impl TlsFacts {
+    /// Whether either file is named.
+    pub(super) fn is_present(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
+    /// The certificate, if it can be used.
+    pub(super) fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref().map(|at| &at.value)
+    }
+
+    /// Where the certificate is named.
+    pub(super) fn place(&self) -> Option<Span> {
+        self.certificate.as_ref().map(|at| at.span.clone())
+    }
+
+    /// What a listener needs; faults of the pair are told.
+    pub(super) fn material(
+        self,
+        section: &Section<'_>,
+        served: impl Fn(&str) -> bool + Send + Sync + 'static,
+    ) -> Option<Material> {
+        let (certificate, private_key) = (self.certificate?, self.private_key?);
+        let places = (certificate.span, private_key.span);
+        match Material::new(certificate.value, &private_key.value, self.min_version, served) {
+            Ok(material) => Some(material),
+            Err(Fault { part, message, help }) => {
+                let place = match part {
+                    FaultyPart::Certificate => places.0,
+                    FaultyPart::PrivateKey => places.1,
+                };
+                section.notes().error(Some(place), message, help);
+                None
+            }
+        }
+    }
+}
+
+fn read_certificate(
+    section: &Section<'_>,
+    path: &At<String>,
+    folder: &Folder,
+    now: u64,
+) -> Option<At<Certificate>> {
+    let tell = |message: String, help: String| section.notes().error(Some(path.span.clone()), message, help);
+    let pem =
+        folder.public(&path.value, PEM_BYTES_MAX).map_err(|fault| tell(fault.message, fault.help)).ok()?;
+    let certificate = Certificate::from_pem(&pem).map_err(|fault| tell(fault.message, fault.help)).ok()?;
+    let shown = folder.resolve(&path.value).display().to_string();
+    let days_left = certificate.not_after().saturating_sub(now) / DAY;
+    if certificate.not_after() <= now {
+        let days = now.saturating_sub(certificate.not_after()) / DAY;
+        tell(format!("the certificate in {shown} expired {days} days ago"), "renew it".to_owned());
+    } else if certificate.not_before() > now {
+        let help = "look at this machine's clock, or use the certificate that is valid now";
+        tell(format!("the certificate in {shown} is not valid yet"), help.to_owned());
+    } else if days_left < DAYS_LEFT_MIN {
+        let message = format!("the certificate in {shown} expires in {days_left} days");
+        section.notes().warning(Some(path.span.clone()), message, "renew it");
+    }
+    Some(At { value: certificate, span: path.span.clone() })
+}
+
+fn min_version(section: &mut Section<'_>) -> MinVersion {
+    let Some(version) = section.string("min_version") else { return MinVersion::Tls13 };
+    match version.value.as_str() {
+        "1.3" => MinVersion::Tls13,
+        "1.2" => {
+            let cost =
+                "its handshake shows the certificate to whoever listens, and is not protected as a whole";
+            section.loosened("min_version", version.span, "\"1.3\"", cost);
+            MinVersion::Tls12
+        }
+        _ => {
+            let help = "write \"1.3\", or \"1.2\" for peers that cannot do better";
+            section.bad("min_version", version.span, "is neither \"1.3\" nor \"1.2\"", help);
+            MinVersion::Tls13
+        }
+    }
+}
+
+const DAY: u64 = 86_400;
+const DAYS_LEFT_MIN: u64 = 14;
