@@ -1,0 +1,51 @@
+//! Owns why a gateway does not start, in words that name the place and the remedy.
+//! Never knows how it is shown.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Why a gateway does not start.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl Failure {
+    pub(super) fn bind(address: SocketAddr, error: io::Error) -> Failure {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => "the port is taken: end what listens there, or choose another port",
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need CAP_NET_BIND_SERVICE: choose another port, or give it"
+            }
+            io::ErrorKind::AddrNotAvailable => "no interface of this machine has this address",
+            _ => return Failure(format!("cannot listen on {address}: {error}")),
+        };
+        Failure(format!("cannot listen on {address}: {remedy}"))
+    }
+
+    pub(super) fn bind_unix(path: &Path, error: io::Error) -> Failure {
+        let path = path.display();
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => "another gateway listens there".to_owned(),
+            io::ErrorKind::NotFound => "its folder is not there: make it".to_owned(),
+            io::ErrorKind::PermissionDenied => "its folder cannot be written to".to_owned(),
+            io::ErrorKind::InvalidInput => {
+                "the path is too long for a socket: choose a shorter one".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        Failure(format!("cannot listen on unix:{path}: {remedy}"))
+    }
+
+    pub(super) fn thread(error: io::Error) -> Failure {
+        Failure(format!("cannot start: the system gives no thread or no event queue: {error}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}

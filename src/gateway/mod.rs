@@ -1,0 +1,170 @@
+//! Owns the whole: config -> parts -> bind -> run -> drain.
+//! Never knows a rule, a frame or a socket's octets.
+
+mod failure;
+mod parts;
+mod signals;
+
+pub use crate::net::DemoPage;
+pub use failure::Failure;
+
+use crate::config::{self, InternalListen, Loaded};
+use crate::internal::{self, Guard, Internal};
+use crate::ledger::{Format, Level, Log};
+use crate::net::{self, Bound, Shared};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Builder, LocalOptions};
+
+/// Called once every socket is bound, with the public addresses.
+pub type OnReady = Box<dyn FnOnce(&[SocketAddr]) + Send>;
+
+/// What a gateway is started with besides its configuration.
+pub struct Options {
+    /// The file to read again on SIGHUP.
+    pub config_path: PathBuf,
+    /// What `dev` serves at `/`.
+    pub demo_page: Option<DemoPage>,
+    /// Called once the gateway accepts.
+    pub on_ready: Option<OnReady>,
+    /// The least important lines that are logged.
+    pub log_level: Level,
+    /// How lines are written.
+    pub log_format: Format,
+}
+
+/// Runs a gateway until it has drained.
+///
+/// # Errors
+///
+/// A socket that cannot be bound, or a thread that cannot be started; nothing runs then.
+pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
+    raise_file_limit();
+    let Loaded { server, tls, gate, limits, internal, warnings: _, watch } = loaded;
+    let workers = server.workers.get();
+    let bound = bind(&server.listen, workers)?;
+    let addresses: Vec<SocketAddr> = bound.addresses.clone();
+    let internal_bound = internal.as_ref().map(|internal| bind_internal(&internal.listen)).transpose()?;
+
+    let log = Log::to_stderr(options.log_level, options.log_format).map_err(Failure::thread)?;
+    let shared = parts::shared(gate, tls, &limits, workers, log, options.demo_page);
+    let threads = start_workers(bound, &shared)?;
+    shared.ledger.tell(Level::Info, "started", &started(&addresses, workers));
+
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .map_err(Failure::thread)?;
+    let drained = runtime.block_on(async {
+        // Before anybody is told that it is ready: a signal must not find us without a handler.
+        let signals = signals::Signals::new().map_err(Failure::thread)?;
+        if let (Some(internal), Some(bound)) = (internal, internal_bound) {
+            let address = match &internal.listen {
+                InternalListen::Tcp(address) => Some(*address),
+                InternalListen::Unix(_) => None,
+            };
+            let port = Internal {
+                shared: Arc::clone(&shared),
+                guard: Guard { address, token: internal.token },
+                message_bytes: parts::message_bytes(&shared),
+                tls: internal.tls,
+            };
+            tokio::task::spawn_local(internal::run(port, bound));
+        }
+        if let Some(ready) = options.on_ready {
+            ready(&addresses);
+        }
+        signals.serve(&shared, &options.config_path, watch, server.drain_timeout).await;
+        Ok(())
+    });
+    shared.stop();
+    for thread in threads {
+        // A worker that panicked has said so; the others have ended by themselves.
+        let _ = thread.join();
+    }
+    shared.ledger.tell(Level::Info, "stopped", "every session has been closed");
+    shared.ledger.flush();
+    drained
+}
+
+struct Listening {
+    per_worker: Vec<Vec<Bound>>,
+    addresses: Vec<SocketAddr>,
+}
+
+fn bind(listen: &[SocketAddr], workers: usize) -> Result<Listening, Failure> {
+    let mut per_worker: Vec<Vec<Bound>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::new();
+    for address in listen {
+        let failed = |error| Failure::bind(*address, error);
+        let listeners = net::bind(*address, workers).map_err(failed)?;
+        let bound =
+            listeners.first().map_or(Ok(*address), std::net::TcpListener::local_addr).map_err(failed)?;
+        addresses.push(bound);
+        for (mine, listener) in per_worker.iter_mut().zip(listeners) {
+            mine.push(Bound { listener, port: bound.port() });
+        }
+    }
+    Ok(Listening { per_worker, addresses })
+}
+
+fn bind_internal(listen: &InternalListen) -> Result<internal::Bound, Failure> {
+    match listen {
+        InternalListen::Tcp(address) => {
+            internal::bind_tcp(*address).map_err(|error| Failure::bind(*address, error))
+        }
+        InternalListen::Unix(path) => {
+            internal::bind_unix(path).map_err(|error| Failure::bind_unix(path, error))
+        }
+    }
+}
+
+fn start_workers(bound: Listening, shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, Failure> {
+    let mut threads = Vec::new();
+    for (worker, bound) in bound.per_worker.into_iter().enumerate() {
+        let shared = Arc::clone(shared);
+        let body = move || {
+            if let Err(error) = net::run(worker, Arc::clone(&shared), bound) {
+                shared.ledger.tell(Level::Error, "worker_failed", &error.kind().to_string());
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("worker-{worker}")).spawn(body);
+        threads.push(thread.map_err(Failure::thread)?);
+    }
+    Ok(threads)
+}
+
+fn started(addresses: &[SocketAddr], workers: usize) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    format!("version {}, listening on {}, {workers} workers", env!("CARGO_PKG_VERSION"), addresses.join(", "))
+}
+
+/// Takes all file descriptors that the system allows: each connection needs one.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where it cannot be raised, `connections` was lowered to the limit that there is.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Reads the configuration anew and swaps the rules whole, or keeps those that are there.
+fn reload(shared: &Shared, config_path: &std::path::Path, watch: &mut config::Watch) {
+    match config::load(config_path) {
+        Ok(loaded) => {
+            *watch = loaded.watch;
+            shared.rules.store(Arc::new(net::Rules { gate: loaded.gate, tls: loaded.tls }));
+            shared.ledger.reloaded(Ok("certificates, keys, origins and routes are those of the files now"));
+        }
+        Err(failure) => {
+            let why = failure.summary();
+            shared.ledger.reloaded(Err(&format!("everything stays as it was: {why}")));
+        }
+    }
+}
+
+/// How often the certificate's files are looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,0 +1,54 @@
+//! Owns how the parts of a gateway are put together from what the configuration says.
+//! Never knows TOML.
+
+use crate::broadcast::Hub;
+use crate::config::Limits;
+use crate::gate::{Gate, Throttles};
+use crate::ledger::{Ledger, Log};
+use crate::net::tls::Material;
+use crate::net::{DemoPage, OpeningLimits, Rules, Shared};
+use crate::throttle::{CountTable, RateTable};
+use arc_swap::ArcSwap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+/// Addresses whose rates are remembered at most: some 16 MiB for both tables.
+const ADDRESSES_MAX: usize = 1 << 17;
+
+pub(super) fn shared(
+    gate: Gate,
+    tls: Material,
+    limits: &Limits,
+    workers: usize,
+    log: Log,
+    page: Option<DemoPage>,
+) -> Arc<Shared> {
+    Arc::new(Shared {
+        hub: Hub::new(workers),
+        ledger: Ledger::new(workers, log),
+        rules: ArcSwap::from_pointee(Rules { gate, tls }),
+        limits: OpeningLimits {
+            handshake_timeout: limits.handshake_timeout,
+            tls_timeout: limits.tls_timeout,
+            head_timeout: limits.head_timeout,
+            head: limits.head,
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+        },
+        throttles: Throttles {
+            failed_credentials: RateTable::new(limits.failed_credentials_per_address, ADDRESSES_MAX),
+            subjects: CountTable::new(),
+        },
+        handshakes: RateTable::new(limits.handshakes_per_address, ADDRESSES_MAX),
+        addresses: CountTable::new(),
+        page,
+        drain: OnceLock::new(),
+        stopped: AtomicBool::new(false),
+    })
+}
+
+/// The largest message that any route takes.
+pub(super) fn message_bytes(shared: &Shared) -> usize {
+    let rules = shared.rules.load();
+    rules.gate.routes.iter().map(|route| route.session.codec.message_bytes).max().unwrap_or(0)
+}
