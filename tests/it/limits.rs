@@ -1,0 +1,211 @@
+//! Owns the stories of each limit: at it, and one over it.
+//! Never knows the rules of frames or tokens.
+
+use crate::support::refusal::{Expected, assert_refusal, bad_credential, expect_refusal, refused};
+use crate::support::{Conn, Frame, Gateway, Handshake, Ws};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 77));
+
+/// Sends a request from another loopback address.
+fn status_from(gateway: &Gateway, source: IpAddr, handshake: &Handshake) -> u16 {
+    let mut conn = Conn::open_from(gateway.place(), source);
+    conn.send(&handshake.octets());
+    conn.answer().status
+}
+
+/// A refusal at a limit, to a good request.
+fn refuse(gateway: &Gateway, expected: Expected) {
+    expect_refusal(gateway, &gateway.handshake(), expected);
+}
+
+#[test]
+fn a_message_may_be_as_long_as_message_bytes() {
+    let gateway = Gateway::with("limits.message_bytes = '1KiB'");
+    let mut bob = gateway.join("lobby", "bob");
+    let mut alice = gateway.join("lobby", "alice");
+    alice.send(&Frame::binary([7; 1024]));
+    bob.expect_binary(&[7; 1024]);
+    alice.send(&Frame::binary([7; 1025]));
+    alice.expect_violation(1009, "message_too_big");
+    bob.expect_nothing();
+}
+
+#[test]
+fn a_message_may_have_message_fragments() {
+    let gateway = Gateway::with("limits.message_fragments = 3");
+    let mut bob = gateway.join("lobby", "bob");
+    let mut alice = gateway.join("lobby", "alice");
+    let send = |ws: &mut Ws, count: usize| {
+        ws.send(&Frame::text("1").open_ended());
+        (2..count).for_each(|index| ws.send(&Frame::continuation(index.to_string()).open_ended()));
+        ws.send(&Frame::continuation("."));
+    };
+    send(&mut alice, 3);
+    bob.expect_text("12.");
+    send(&mut alice, 4);
+    alice.expect_violation(1008, "message_fragments");
+    bob.expect_nothing();
+}
+
+#[test]
+fn a_message_must_be_whole_within_message_timeout() {
+    let gateway = Gateway::with("limits.message_timeout = '1s'");
+    let mut half_a_frame = gateway.join("lobby", "alice");
+    let octets = Frame::text("never finished").octets();
+    half_a_frame.conn.send(&octets[..octets.len() - 1]);
+    let mut half_a_header = gateway.join("lobby", "bob");
+    half_a_header.conn.send(&octets[..1]);
+    let mut half_a_message = gateway.join("lobby", "carol");
+    half_a_message.send(&Frame::text("never").open_ended());
+    for ws in [&mut half_a_frame, &mut half_a_header, &mut half_a_message] {
+        ws.expect_violation(1008, "message_slow");
+    }
+}
+
+#[test]
+fn more_fragments_do_not_buy_a_message_more_time() {
+    let gateway = Gateway::with("limits.message_timeout = '1s'");
+    let mut alice = gateway.join("lobby", "alice");
+    alice.send(&Frame::text("a").open_ended());
+    for _ in 0..40 {
+        if !alice.is_silent_for(Duration::from_millis(100)) {
+            break;
+        }
+        alice.send(&Frame::continuation("a").open_ended());
+    }
+    alice.expect_violation(1008, "message_slow");
+}
+
+#[test]
+fn messages_have_a_rate() {
+    let gateway = Gateway::with("limits.messages_per_connection = '1/s burst 5'");
+    let mut bob = gateway.join("lobby", "bob");
+    let mut alice = gateway.join("lobby", "alice");
+    let burst: Vec<u8> = (0..7).flat_map(|index| Frame::text(index.to_string()).octets()).collect();
+    alice.conn.send(&burst);
+    for index in 0..5 {
+        bob.expect_text(&index.to_string());
+    }
+    alice.expect_violation(1008, "message_rate");
+}
+
+#[test]
+fn pings_and_unasked_pongs_have_a_rate() {
+    let gateway = Gateway::with("limits.pings_per_connection = '1/s burst 5'");
+    for frame in [Frame::ping("p"), Frame::pong("p")] {
+        let mut ws = gateway.open(&gateway.handshake());
+        let burst = |count: usize| (0..count).flat_map(|_| frame.octets()).collect::<Vec<u8>>();
+        ws.conn.send(&burst(4));
+        ws.settle_after_pongs();
+        ws.conn.send(&burst(3));
+        ws.expect_violation_after_pongs(1008, "ping_rate");
+    }
+}
+
+#[test]
+fn an_address_may_hold_connections_per_ip() {
+    let gateway = Gateway::with("limits.connections_per_ip = 2");
+    let first = gateway.join("lobby", "alice");
+    let _second = gateway.join("lobby", "bob");
+    refuse(&gateway, refused(429, "address_connections"));
+    assert_eq!(status_from(&gateway, ELSEWHERE, &gateway.handshake()), 101);
+    first.leave();
+    gateway.wait_metric("portcullis_sessions", &[], 1.0);
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+}
+
+#[test]
+fn connections_that_say_nothing_count_too() {
+    let gateway = Gateway::with("limits.connections_per_ip = 2");
+    let _silent = [gateway.connect(), gateway.connect()];
+    refuse(&gateway, refused(429, "address_connections"));
+}
+
+#[test]
+fn a_subject_may_hold_connections_per_subject() {
+    let gateway = Gateway::with("limits.connections_per_subject = 2");
+    let first = gateway.join("lobby", "alice");
+    let _second = gateway.join("kitchen", "alice");
+    refuse(&gateway, refused(429, "subject_connections"));
+    let _other = gateway.join("lobby", "bob");
+    let elsewhere = status_from(&gateway, ELSEWHERE, &gateway.handshake());
+    assert_eq!(elsewhere, 429, "another address is no other subject");
+    first.leave();
+    gateway.wait_metric("portcullis_sessions", &[], 2.0);
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+}
+
+#[test]
+fn the_gateway_holds_connections() {
+    let gateway = Gateway::with("limits.connections = 2");
+    let first = gateway.join("lobby", "alice");
+    let _second = gateway.join("lobby", "bob");
+    refuse(&gateway, refused(503, "connections_full"));
+    assert_eq!(status_from(&gateway, ELSEWHERE, &gateway.handshake()), 503);
+    first.leave();
+    gateway.wait_metric("portcullis_connections", &[], 1.0);
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+}
+
+#[test]
+fn an_address_has_a_rate_of_handshakes() {
+    let gateway = Gateway::with("limits.handshakes_per_ip = '1/m burst 3'");
+    for _ in 0..3 {
+        assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+    }
+    refuse(&gateway, refused(429, "address_handshakes"));
+    assert_eq!(status_from(&gateway, ELSEWHERE, &gateway.handshake()), 101);
+}
+
+#[test]
+fn an_address_has_a_rate_of_failed_credentials() {
+    let gateway = Gateway::with("limits.failed_credentials_per_ip = '1/m burst 3'");
+    let bad = gateway.handshake().bearer("a.b.c");
+    for _ in 0..3 {
+        let before = gateway.metrics();
+        let answer = gateway.ask(&bad);
+        assert_refusal(&gateway, &before, &answer, bad_credential("token_malformed"));
+    }
+    expect_refusal(&gateway, &bad, refused(429, "address_credentials"));
+    assert_eq!(status_from(&gateway, ELSEWHERE, &bad), 401);
+    assert_eq!(status_from(&gateway, ELSEWHERE, &gateway.handshake()), 101);
+}
+
+#[test]
+fn good_credentials_are_not_counted_as_failed() {
+    let gateway = Gateway::with("limits.failed_credentials_per_ip = '1/m burst 2'");
+    for _ in 0..6 {
+        assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+    }
+}
+
+#[test]
+fn a_head_may_have_header_bytes() {
+    let gateway = Gateway::with("limits.header_bytes = '2KiB'");
+    let sized = |octets: usize| {
+        let request = gateway.handshake();
+        let fill = octets - request.octets().len() - "X-Fill: \r\n".len();
+        request.add("X-Fill", "f".repeat(fill))
+    };
+    assert_eq!(gateway.ask(&sized(2048)).status, 101);
+    expect_refusal(&gateway, &sized(2049), refused(431, "head_too_large"));
+}
+
+#[test]
+fn a_route_may_have_limits_of_its_own() {
+    let gateway = Gateway::with(
+        "[[route]]\npath = '/chat/{room}'\nkind = 'broadcast'\n\
+         [[route]]\npath = '/small/{room}'\nkind = 'broadcast'\nlimits.message_bytes = '16B'",
+    );
+    let mut big = gateway.join("lobby", "alice");
+    let mut small = gateway.open(&gateway.handshake().target("/small/lobby").bearer(&gateway.token("bob")));
+    small.settle();
+    big.send(&Frame::text("f".repeat(17)));
+    small.expect_text(&"f".repeat(17));
+    small.send(&Frame::text("f".repeat(16)));
+    big.expect_text(&"f".repeat(16));
+    small.send(&Frame::text("f".repeat(17)));
+    small.expect_violation(1009, "message_too_big");
+}

@@ -1,0 +1,28 @@
+//! The stories: the real binary over real TLS sockets, from its start to its end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test: a failed expectation is a failed test"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod architecture;
+mod chat;
+mod check_command;
+mod compile_fail;
+mod dev_command;
+mod handshake_time;
+mod internal_port;
+mod limits;
+mod logs;
+mod session_end;
+mod signals;
+mod slow_reader;
+mod token_command;

@@ -1,0 +1,43 @@
+//! Owns what every black-box test needs: keys and certificates, the real binary, a raw TLS client.
+//! Never knows how the gateway works inside: it sees sockets, log lines and metrics.
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this module")]
+pub(crate) mod answer;
+pub(crate) mod conn;
+pub(crate) mod gateway;
+pub(crate) mod handshake;
+pub(crate) mod internal;
+pub(crate) mod keys;
+pub(crate) mod log;
+pub(crate) mod pki;
+pub(crate) mod refusal;
+pub(crate) mod setup;
+pub(crate) mod target;
+pub(crate) mod token;
+pub(crate) mod ws;
+
+pub(crate) use answer::{Answer, End};
+pub(crate) use conn::Conn;
+pub(crate) use gateway::Gateway;
+pub(crate) use handshake::Handshake;
+pub(crate) use keys::{Alg, SigningKey};
+pub(crate) use setup::Setup;
+pub(crate) use target::Target;
+pub(crate) use token::{Token, unix_now};
+pub(crate) use ws::{Frame, Ws};
+
+use std::time::Duration;
+
+/// The longest that anything is waited for: far over every deadline that the tests configure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The origin that the tests' configuration allows.
+pub(crate) const ORIGIN: &str = "https://app.example.test";
+/// The wildcard that it allows too.
+pub(crate) const ORIGIN_WILDCARD: &str = "https://*.wild.example.test";
+/// The issuer of the tests' tokens.
+pub(crate) const ISSUER: &str = "https://id.example.test";
+/// Their audience.
+pub(crate) const AUDIENCE: &str = "chat";
+/// A second name that is served.
+pub(crate) const OTHER_HOST: &str = "chat.example.test";

@@ -1,0 +1,114 @@
+//! Owns where the attacks go: a gateway of our own, or an endpoint that the environment names.
+//! Never knows an attack.
+//!
+//! `PENTEST_TARGET=wss://host[:port]/path` points the suite at another endpoint, with
+//! `PENTEST_ORIGIN`, `PENTEST_TOKEN` and `PENTEST_CA` (a PEM file) for its honest request.
+
+use super::conn::Conn;
+use super::gateway::Gateway;
+use super::handshake::Handshake;
+use super::setup::Setup;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+
+/// How a connection gets to the target.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) address: SocketAddr,
+    pub(crate) server_name: String,
+    pub(crate) host: String,
+    pub(crate) tls: Arc<ClientConfig>,
+}
+
+impl Place {
+    pub(crate) fn of_setup(setup: &Setup) -> Place {
+        Place {
+            address: setup.address,
+            server_name: "localhost".to_owned(),
+            host: format!("localhost:{}", setup.address.port()),
+            tls: Arc::new(tls_config(setup.ca.roots())),
+        }
+    }
+}
+
+/// TLS as a careful peer speaks it: our provider, no ALPN, only these roots.
+pub(crate) fn tls_config(roots: RootCertStore) -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// What is attacked.
+pub(crate) struct Target {
+    pub(crate) place: Place,
+    /// `None` when the endpoint is not ours: then only the answers can be judged.
+    pub(crate) gateway: Option<Gateway>,
+    honest: Handshake,
+}
+
+impl Target {
+    /// The endpoint that the environment names, else a gateway with the tests' defaults.
+    pub(crate) fn get() -> Target {
+        Target::foreign().unwrap_or_else(|| Target::own(Gateway::start()))
+    }
+
+    pub(crate) fn own(gateway: Gateway) -> Target {
+        Target { place: gateway.place().clone(), honest: gateway.handshake(), gateway: Some(gateway) }
+    }
+
+    /// A gateway of our own with this TOML; `None` where the attack goes to an endpoint that is not
+    /// ours, whose configuration and keys a test cannot choose.
+    pub(crate) fn with(toml: &str) -> Option<Target> {
+        Target::with_setup(|| Setup::new().toml(toml))
+    }
+
+    pub(crate) fn with_setup(setup: impl FnOnce() -> Setup) -> Option<Target> {
+        if std::env::var_os("PENTEST_TARGET").is_some() {
+            eprintln!("skipped: this attack needs a configuration of its own");
+            return None;
+        }
+        Some(Target::own(setup().start()))
+    }
+
+    fn foreign() -> Option<Target> {
+        let url = std::env::var("PENTEST_TARGET").ok()?;
+        let rest = url.strip_prefix("wss://").expect("PENTEST_TARGET is wss://host[:port]/path");
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (name, port) = match authority.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => (name, port.parse().expect("a port")),
+            _ => (authority, 443),
+        };
+        let name = name.trim_matches(['[', ']']);
+        let address = (name, port).to_socket_addrs().expect("an address").next().expect("an address");
+        let mut roots = RootCertStore::empty();
+        let ca = std::env::var("PENTEST_CA").expect("PENTEST_CA is the PEM file of the target's CA");
+        for certificate in CertificateDer::pem_file_iter(ca).expect("a PEM file") {
+            roots.add(certificate.expect("a certificate")).expect("a CA certificate");
+        }
+        let origin = std::env::var("PENTEST_ORIGIN").unwrap_or_else(|_| format!("https://{authority}"));
+        let token = std::env::var("PENTEST_TOKEN").expect("PENTEST_TOKEN is a token that the target admits");
+        let place = Place {
+            address,
+            server_name: name.to_owned(),
+            host: authority.to_owned(),
+            tls: Arc::new(tls_config(roots)),
+        };
+        let honest = Handshake::good(&place.host, &format!("/{path}"), &origin, &token);
+        Some(Target { place, gateway: None, honest })
+    }
+
+    /// The honest request, from which every attack is made by one change.
+    pub(crate) fn handshake(&self) -> Handshake {
+        self.honest.clone()
+    }
+
+    pub(crate) fn connect(&self) -> Conn {
+        Conn::open(&self.place)
+    }
+}
