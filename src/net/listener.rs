@@ -23,25 +23,39 @@ const NO_DESCRIPTOR_PAUSE: Duration = Duration::from_millis(50);
 /// Binds one listening socket per worker to an address. With port 0 all share the port
 /// that the first was given.
 pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::TcpListener>> {
-    let first = bind_one(address, workers > 1)?;
-    let bound = first.local_addr()?;
-    let rest = (1..workers).map(|_| bind_one(bound, true));
-    std::iter::once(Ok(first)).chain(rest).collect()
+    // Sockets that share a port are let in beside those of another gateway of the same
+    // user. One that does not share it is told that the port is taken.
+    let alone = bind_one(address, Sharing::Alone)?;
+    if workers <= 1 {
+        return Ok(vec![listen(alone)?]);
+    }
+    let bound = alone.local_addr()?.as_socket().unwrap_or(address);
+    drop(alone);
+    (0..workers).map(|_| bind_one(bound, Sharing::Workers).and_then(listen)).collect()
 }
 
-fn bind_one(address: SocketAddr, shared_port: bool) -> io::Result<std::net::TcpListener> {
+/// Who else may bind the same port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    Workers,
+}
+
+fn listen(socket: Socket) -> io::Result<std::net::TcpListener> {
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bind_one(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    // Only where several workers share the port: alone, a second gateway on the same port
-    // is to be told that it is taken.
-    socket.set_reuse_port(shared_port)?;
+    socket.set_reuse_port(sharing == Sharing::Workers)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// A connection inside the caps, or one that is told that it is not.
