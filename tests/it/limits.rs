@@ -98,7 +98,7 @@ fn pings_and_unasked_pongs_have_a_rate() {
         let mut ws = gateway.open(&gateway.handshake());
         let burst = |count: usize| (0..count).flat_map(|_| frame.octets()).collect::<Vec<u8>>();
         ws.conn.send(&burst(4));
-        ws.settle_after_pongs();
+        ws.settle_after_others();
         ws.conn.send(&burst(3));
         ws.expect_violation_after_pongs(1008, "ping_rate");
     }

@@ -49,11 +49,6 @@ impl Ca {
         self.leaf(names, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
-    /// A certificate for the other end, for mutual TLS.
-    pub(crate) fn client(&self) -> Leaf {
-        self.leaf(&["peer.example.test".to_owned()], ExtendedKeyUsagePurpose::ClientAuth)
-    }
-
     fn leaf(&self, names: &[String], usage: ExtendedKeyUsagePurpose) -> Leaf {
         let mut params = CertificateParams::new(names.to_vec()).expect("names");
         params.distinguished_name.push(DnType::CommonName, names[0].as_str());
