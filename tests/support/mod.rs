@@ -10,6 +10,7 @@ pub(crate) mod internal;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod pki;
+pub(crate) mod records;
 pub(crate) mod refusal;
 pub(crate) mod setup;
 pub(crate) mod target;
