@@ -35,9 +35,12 @@ pub enum TlsState {
 /// The server's side of one TLS connection.
 pub struct TlsWire {
     connection: Box<UnbufferedServerConnection>,
-    /// Octets of a record that has not come whole; without a buffer otherwise.
+    /// Octets of what has not come whole, a record or a message over several records; without a
+    /// buffer otherwise. rustls remembers places in it, so it is given to every call.
     half_record: Vec<u8>,
     peer_closed: bool,
+    /// A fault has been told: nothing follows its alert (RFC 8446 section 6.2).
+    is_faulty: bool,
     server_name: Option<Box<str>>,
 }
 
@@ -62,6 +65,7 @@ impl TlsWire {
             connection: Box::new(connection),
             half_record: Vec::new(),
             peer_closed: false,
+            is_faulty: false,
             server_name: None,
         })
     }
@@ -142,6 +146,7 @@ impl TlsWire {
                 // add later is one that we do not know how to serve.
                 Ok(_) => return Err(TlsFault::Protocol),
                 Err(error) => {
+                    self.is_faulty = true;
                     self.alert(out);
                     return Err(fault(&error, looks_like_http));
                 }
@@ -154,11 +159,12 @@ impl TlsWire {
         }
     }
 
-    /// After a fault rustls holds the alert that the peer is to get.
+    /// After a fault rustls holds the alert that the peer is to get. It is asked while it holds one,
+    /// and not once more: it would judge again what it found at fault.
     fn alert(&mut self, out: &mut Vec<u8>) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) =
-            self.connection.process_tls_records(&mut []).state
-        {
+        while self.connection.wants_write() {
+            let status = self.connection.process_tls_records(&mut []);
+            let Ok(ConnectionState::EncodeTlsData(mut data)) = status.state else { return };
             if encode(out, &mut data).is_err() {
                 return;
             }
@@ -171,8 +177,12 @@ impl TlsWire {
         let records = plain.len() / RECORD_CONTENT_BYTES + 1;
         let mut start = start;
         let mut room_bytes = plain.len() + records * RECORD_OVERHEAD_BYTES;
+        if self.is_faulty {
+            return Err(TlsFault::Protocol);
+        }
         loop {
-            let status = self.connection.process_tls_records(&mut []);
+            let status = self.connection.process_tls_records(&mut self.half_record);
+            let used = status.discard;
             match status.state {
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     if buffer.len() < start + room_bytes {
@@ -196,12 +206,16 @@ impl TlsWire {
                 Ok(ConnectionState::PeerClosed) => self.peer_closed = true,
                 Ok(_) | Err(_) => return Err(TlsFault::Protocol),
             }
+            self.half_record.drain(..used);
         }
     }
 
     /// Appends the close_notify alert: nothing is sent after it (RFC 8446 section 6.1).
     pub fn close_notify(&mut self, out: &mut Vec<u8>) {
-        let status = self.connection.process_tls_records(&mut []);
+        if self.is_faulty {
+            return;
+        }
+        let status = self.connection.process_tls_records(&mut self.half_record);
         if let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state {
             let start = out.len();
             out.resize(start + RECORD_OVERHEAD_BYTES * 4, 0);
