@@ -241,14 +241,14 @@ impl Sessions {
             if self.due_ms.get(key).is_none_or(|due| *due > now_ms) {
                 continue;
             }
-            match self.held.get_mut(key) {
-                Some(held) => {
-                    self.frames.clear();
-                    held.session.due(now, &mut self.frames);
-                    held.say(&self.frames, &mut self.scratch);
-                    self.settle(key, now);
-                }
-                None => self.forget_due(key),
+            // Noted anew below: a session with a fault of ours must not end every tick before the
+            // sessions behind it have had theirs.
+            self.forget_due(key);
+            if let Some(held) = self.held.get_mut(key) {
+                self.frames.clear();
+                held.session.due(now, &mut self.frames);
+                held.say(&self.frames, &mut self.scratch);
+                self.settle(key, now);
             }
         }
     }
@@ -275,14 +275,17 @@ impl Sessions {
 
     /// A fault of ours in one session: it is told, and logged, and the others go on.
     pub(super) fn fail(&mut self, key: usize) {
+        self.shared.ledger.panicked("session");
         let Some(held) = self.held.get_mut(key) else { return };
-        held.abandon(&mut self.scratch);
         if let Some(seat) = held.seat.take() {
             let end = End { reason: Rejection::InternalError, code: INTERNAL_ERROR };
             held.tell_end(end, &self.shared);
             self.leave(seat);
         }
-        self.shared.ledger.panicked("session");
+        // Last, as the fault may be in what says it.
+        if let Some(held) = self.held.get_mut(key) {
+            held.abandon(&mut self.scratch);
+        }
     }
 
     /// Drops a session whose connection can go.
