@@ -4,7 +4,7 @@
 use super::PATIENCE;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
 /// The lines that came so far.
@@ -36,12 +36,16 @@ impl Log {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.0.0.lock().expect("a lock"));
+        change(&mut self.state());
         self.0.1.notify_all();
     }
 
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.0.lock().expect("a lock").lines.clone()
+        self.state().lines.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.0.lock().expect("a lock")
     }
 
     /// All lines, once the writer is gone.
@@ -76,18 +80,20 @@ impl Log {
 
     fn wait<T>(&self, what: &str, look: impl Fn(&State) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
-        let mut state = self.0.0.lock().expect("a lock");
+        let mut state = self.state();
         loop {
             if let Some(found) = look(&state) {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(
-                !left.is_zero() && !state.ended,
-                "{what} did not come; these did:\n{}",
-                state.lines.join("\n")
-            );
+            if left.is_zero() || state.ended {
+                break;
+            }
             state = self.0.1.wait_timeout(state, left).expect("a lock").0;
         }
+        let lines = state.lines.join("\n");
+        // Not while the lock is held: who drops the gateway wants to see the lines, too.
+        drop(state);
+        panic!("{what} did not come; these did:\n{lines}");
     }
 }

@@ -262,9 +262,14 @@ impl Ws {
         self.settle();
     }
 
-    /// Whether nothing comes within this time.
+    /// Whether nothing comes within this time; what comes is kept.
     pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
-        self.buffer.is_empty() && self.conn.is_silent_for(time)
+        let before = self.conn.0.sock.read_timeout().expect("a socket");
+        self.conn.0.sock.set_read_timeout(Some(time)).expect("a socket");
+        let silent = self.buffer.is_empty()
+            && read_more(&mut self.conn.0, &mut self.buffer) == Some(End::Open);
+        self.conn.0.sock.set_read_timeout(before).expect("a socket");
+        silent
     }
 
     /// Starts the closing handshake and sees it through.
