@@ -54,7 +54,8 @@ fn the_drain_is_over_at_its_timeout_whatever_the_peers_do() {
     let begun = Instant::now();
     gateway.sigterm();
     assert_eq!(gateway.wait_exit().code(), Some(0));
-    assert!(begun.elapsed() < Duration::from_secs(4));
+    // Deaf peers alone would be waited for longer than this.
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -86,6 +87,16 @@ fn a_second_signal_ends_the_gateway_at_once() {
     gateway.sigterm();
     gateway.wait_exit();
     assert!(begun.elapsed() < Duration::from_secs(3));
+}
+
+/// The refusal of a reload, which names the configuration and the place in it of a key.
+fn reload_fails_at(gateway: &Gateway, key: &str) {
+    let config = std::fs::read_to_string(gateway.dir().join("portcullis.toml")).expect("a file");
+    let row = config.lines().position(|line| line.starts_with(key)).expect("the key") + 1;
+    let line = gateway.log.event("the failed reload", |line| line["event"] == "reload_failed");
+    assert_eq!(line["level"], "error", "{line}");
+    let detail = line["detail"].as_str().expect("a detail");
+    assert!(detail.contains(&format!("portcullis.toml: {row}:")), "{key} in line {row}: {detail}");
 }
 
 /// The certificate that a new connection is shown.
@@ -120,9 +131,7 @@ fn sighup_with_a_broken_certificate_keeps_the_old_one_and_says_why() {
         0o644,
     );
     gateway.sighup();
-    let line =
-        gateway.log.event("a line that names the file", |line| line.to_string().contains("server.pem"));
-    assert!(line["level"] == "error" || line["level"] == "warn", "{line}");
+    reload_fails_at(&gateway, "certificate =");
     assert_eq!(shown(&gateway), before);
     let mut new = gateway.join("lobby", "bob");
     old.text("still here");
@@ -136,7 +145,7 @@ fn sighup_with_a_key_of_another_certificate_keeps_the_old_pair() {
     let other = gateway.setup.ca.server(&["localhost".to_owned()]);
     gateway.setup.put("server.key", &other.private_key, 0o600);
     gateway.sighup();
-    gateway.log.event("a line that names the file", |line| line.to_string().contains("server.key"));
+    reload_fails_at(&gateway, "private_key =");
     assert_eq!(shown(&gateway), before);
 }
 

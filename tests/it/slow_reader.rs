@@ -11,7 +11,7 @@ const MESSAGE: usize = 16 << 10;
 #[test]
 fn a_reader_slower_than_its_queue_is_closed_and_the_others_get_everything() {
     let gateway = Gateway::with(
-        "limits.send_queue = '64KiB'\nlimits.messages_per_connection = '100000/s burst 100000'",
+        "limits.send_queue = '64KiB'\nlimits.message_bytes = '32KiB'\nlimits.messages_per_connection = '100000/s burst 100000'",
     );
     let place = gateway.place();
     let socket = tcp_from(place.address, IpAddr::V4(Ipv4Addr::LOCALHOST), Some(4096));
