@@ -22,7 +22,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 
 /// Connections at once: the internal port is for a few programs of the operator's.
 const CONNECTIONS_MAX: usize = 64;
@@ -49,7 +48,7 @@ pub struct Internal {
 
 /// Serves the internal port until the runtime ends.
 pub async fn run(internal: Internal, bound: Bound) -> io::Result<()> {
-    let acceptor = internal.tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(tls.config())));
+    let acceptor = internal.tls.as_ref().map(Material::acceptor);
     let internal = Rc::new(internal);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     match bound {

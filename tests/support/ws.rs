@@ -266,8 +266,8 @@ impl Ws {
     pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
         let before = self.conn.0.sock.read_timeout().expect("a socket");
         self.conn.0.sock.set_read_timeout(Some(time)).expect("a socket");
-        let silent = self.buffer.is_empty()
-            && read_more(&mut self.conn.0, &mut self.buffer) == Some(End::Open);
+        let silent =
+            self.buffer.is_empty() && read_more(&mut self.conn.0, &mut self.buffer) == Some(End::Open);
         self.conn.0.sock.set_read_timeout(before).expect("a socket");
         silent
     }

@@ -12,6 +12,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use std::fmt;
 use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroize;
 
 /// The oldest version that is spoken.
@@ -91,6 +92,12 @@ impl Material {
     #[must_use]
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    /// What takes a connection of the internal port through its TLS handshake.
+    #[must_use]
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.config))
     }
 }
 
