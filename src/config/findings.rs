@@ -72,6 +72,17 @@ impl Findings {
         self.list.iter()
     }
 
+    /// What stands in the way, in one line: `file: line:column: message; line:column: message`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let errors = self.iter().filter(|finding| finding.severity == Severity::Error);
+        let told = errors.map(|finding| match finding.place() {
+            Some((line, column)) => format!("{line}:{column}: {}", finding.message),
+            None => finding.message.clone(),
+        });
+        format!("{}: {}", self.path, told.collect::<Vec<_>>().join("; "))
+    }
+
     /// Whether nothing is to be said.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -79,14 +79,7 @@ impl Failure {
     pub fn summary(&self) -> String {
         match self {
             Failure::Unreadable { path, why } => format!("{}: {why}", path.display()),
-            Failure::Faults(findings) => {
-                let errors = findings.iter().filter(|finding| finding.severity() == Severity::Error);
-                let told = errors.map(|finding| match finding.place() {
-                    Some((line, column)) => format!("{line}:{column}: {}", finding.message()),
-                    None => finding.message().to_owned(),
-                });
-                told.collect::<Vec<_>>().join("; ")
-            }
+            Failure::Faults(findings) => findings.summary(),
         }
     }
 }
