@@ -13,8 +13,20 @@ use std::path::{Path, PathBuf};
 pub enum Bound {
     /// TCP.
     Tcp(std::net::TcpListener),
-    /// A Unix socket and its path, which is removed at the end.
-    Unix(std::os::unix::net::UnixListener, PathBuf),
+    /// A Unix socket and its place in the file system.
+    Unix(std::os::unix::net::UnixListener, SocketFile),
+}
+
+/// The file of a Unix socket: dropping it removes the file. To be dropped before the listener
+/// is: a socket that nobody listens on may be replaced by another gateway's.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // What cannot be removed is taken over at the next start.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Binds a TCP address.
@@ -40,6 +52,7 @@ pub fn bind_unix(path: &Path) -> io::Result<Bound> {
     let bound = std::os::unix::net::UnixListener::bind(path);
     rustix::process::umask(before);
     let listener = bound?;
+    let file = SocketFile(path.to_owned());
     listener.set_nonblocking(true)?;
-    Ok(Bound::Unix(listener, path.to_owned()))
+    Ok(Bound::Unix(listener, file))
 }

@@ -8,5 +8,5 @@ mod reply;
 mod serve;
 
 pub use guard::Guard;
-pub use listen::{Bound, bind_tcp, bind_unix};
+pub use listen::{Bound, SocketFile, bind_tcp, bind_unix};
 pub use serve::{Internal, run};

@@ -76,8 +76,10 @@ pub async fn run(internal: Internal, bound: Bound) -> io::Result<()> {
                 });
             }
         }
-        Bound::Unix(listener, _) => {
+        Bound::Unix(listener, file) => {
             let listener = UnixListener::from_std(listener)?;
+            // Bound behind the listener, it is dropped before it.
+            let _file = file;
             loop {
                 let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
                 let Ok((socket, _)) = listener.accept().await else {
