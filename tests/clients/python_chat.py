@@ -140,6 +140,9 @@ async def everyone_sees_one_order(gateway):
 
     await asyncio.gather(*(write(name, one) for name, one in enumerate(writers)))
     heard = [[await one.recv() for _ in range(60)] for one in readers]
+    # Nobody hears himself, but the others in the same order as everybody.
+    for name, one in enumerate(writers):
+        assert [await one.recv() for _ in range(40)] == [text for text in heard[0] if not text.startswith(f"{name} ")]
     assert all(one == heard[0] for one in heard)
     for name in range(3):
         assert [text for text in heard[0] if text.startswith(f"{name} ")] == [f"{name} {index}" for index in range(20)]
