@@ -14,10 +14,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Locks over the names of the rooms; joining and leaving take one, publishing none.
 const SHARDS: usize = 64;
 
+/// The rooms of some names.
+type Shard = Mutex<HashMap<RoomName, Arc<Room>>>;
+
 /// All rooms of the process.
 #[derive(Debug)]
 pub struct Hub {
-    shards: Box<[Mutex<HashMap<RoomName, Arc<Room>>>]>,
+    shards: Box<[Shard]>,
     hasher: RandomState,
     inboxes: Box<[Inbox]>,
     rooms_made: AtomicU64,
@@ -93,7 +96,7 @@ impl Hub {
         reached
     }
 
-    fn shard(&self, room: &RoomName) -> &Mutex<HashMap<RoomName, Arc<Room>>> {
+    fn shard(&self, room: &RoomName) -> &Shard {
         let at = usize::try_from(self.hasher.hash_one(room) % 64).unwrap_or(0);
         // INVARIANT: there are 64 shards and `at` is a remainder of 64.
         #[expect(clippy::indexing_slicing, reason = "a remainder of the number of shards")]

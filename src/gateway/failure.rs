@@ -11,6 +11,10 @@ use std::path::Path;
 pub struct Failure(String);
 
 impl Failure {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "std's ErrorKind is not exhaustive, and what is not named is alike"
+    )]
     pub(super) fn bind(address: SocketAddr, error: io::Error) -> Failure {
         let remedy = match error.kind() {
             io::ErrorKind::AddrInUse => "the port is taken: end what listens there, or choose another port",
@@ -23,6 +27,10 @@ impl Failure {
         Failure(format!("cannot listen on {address}: {remedy}"))
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "std's ErrorKind is not exhaustive, and what is not named is alike"
+    )]
     pub(super) fn bind_unix(path: &Path, error: io::Error) -> Failure {
         let path = path.display();
         let remedy = match error.kind() {

@@ -110,6 +110,10 @@ enum Fault {
 }
 
 /// accept(2): errors of the network of the new connection are that connection's.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "std's ErrorKind is not exhaustive, and what is not named is alike"
+)]
 fn whose_fault(error: &io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::ConnectionAborted

@@ -167,11 +167,11 @@ impl Sessions {
         if held.is_behind() {
             held.close(Rejection::SlowReader, now, &mut self.scratch);
         }
-        if let Some(end) = held.session.stage().end() {
-            if let Some(seat) = held.seat.take() {
-                held.tell_end(end, &self.shared);
-                self.leave(seat);
-            }
+        if let Some(end) = held.session.stage().end()
+            && let Some(seat) = held.seat.take()
+        {
+            held.tell_end(end, &self.shared);
+            self.leave(seat);
         }
         let Some(held) = self.held.get_mut(key) else { return };
         if matches!(held.session.stage(), Stage::Lingering { .. }) && held.link.end_write().is_err() {
