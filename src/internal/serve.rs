@@ -6,7 +6,7 @@ use super::listen::Bound;
 use super::publish::{publish, too_big};
 use super::reply::{Reply, denied, not_allowed, problem, reply};
 use crate::net::Shared;
-use crate::net::tls::Material;
+use crate::net::tls::{Material, TlsAcceptor};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 
 /// Connections at once: the internal port is for a few programs of the operator's.
@@ -50,49 +50,60 @@ pub struct Internal {
 pub async fn run(internal: Internal, bound: Bound) -> io::Result<()> {
     let acceptor = internal.tls.as_ref().map(Material::acceptor);
     let internal = Rc::new(internal);
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     match bound {
         Bound::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
-            loop {
-                // No place, no accept: what waits stays in the kernel's queue.
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
-                let Ok((socket, _)) = listener.accept().await else {
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                };
+            let next = async || listener.accept().await.map(|(socket, _)| socket);
+            let serve = |socket| {
                 let (internal, acceptor) = (Rc::clone(&internal), acceptor.clone());
-                tokio::task::spawn_local(async move {
+                async move {
                     match acceptor {
+                        Some(acceptor) => tls_connection(acceptor, socket, &internal).await,
                         None => connection(socket, &internal).await,
-                        Some(acceptor) => {
-                            let greeted = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await;
-                            if let Ok(Ok(stream)) = greeted {
-                                connection(stream, &internal).await;
-                            }
-                        }
                     }
-                    drop(place);
-                });
-            }
+                }
+            };
+            accept(next, serve).await;
         }
         Bound::Unix(listener, file) => {
             let listener = UnixListener::from_std(listener)?;
             // Bound behind the listener, it is dropped before it.
             let _file = file;
-            loop {
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return Ok(()) };
-                let Ok((socket, _)) = listener.accept().await else {
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                };
+            let next = async || listener.accept().await.map(|(socket, _)| socket);
+            let serve = |socket| {
                 let internal = Rc::clone(&internal);
-                tokio::task::spawn_local(async move {
-                    connection(socket, &internal).await;
-                    drop(place);
-                });
-            }
+                async move { connection(socket, &internal).await }
+            };
+            accept(next, serve).await;
         }
+    }
+    Ok(())
+}
+
+/// Serves what `next` accepts, so many connections at once as there are places.
+async fn accept<S, F>(mut next: impl AsyncFnMut() -> io::Result<S>, serve: impl Fn(S) -> F)
+where
+    F: Future<Output = ()> + 'static,
+{
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    // No place, no accept: what waits stays in the kernel's queue.
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Ok(socket) = next().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let served = serve(socket);
+        tokio::task::spawn_local(async move {
+            served.await;
+            drop(place);
+        });
+    }
+}
+
+async fn tls_connection(acceptor: TlsAcceptor, socket: TcpStream, internal: &Internal) {
+    // A peer that does not finish TLS in time is dropped.
+    if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await {
+        connection(stream, internal).await;
     }
 }
 

@@ -8,4 +8,6 @@ mod wire;
 
 pub use certificate::Certificate;
 pub use material::{Fault, FaultyPart, Material, MinVersion};
+/// What takes a connection of the internal port through its TLS handshake.
+pub use tokio_rustls::TlsAcceptor;
 pub use wire::{TlsFault, TlsState, TlsWire};
