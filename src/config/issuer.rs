@@ -80,24 +80,20 @@ fn algorithms(section: &mut Section<'_>) -> Vec<Algorithm> {
 
 /// The algorithm of a name, or a finding at its place.
 pub(super) fn algorithm(section: &Section<'_>, key: &str, name: &At<String>) -> Option<Algorithm> {
-    if let Some((_, algorithm)) = ALGORITHMS.iter().find(|(known, _)| *known == name.value) {
-        return Some(*algorithm);
+    if let Some(algorithm) = Algorithm::parse(&name.value) {
+        return Some(algorithm);
     }
-    let near = ALGORITHMS.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name.value));
+    let near =
+        Algorithm::ALL.map(Algorithm::name).into_iter().find(|known| known.eq_ignore_ascii_case(&name.value));
     let (why, help) = if name.value.eq_ignore_ascii_case("none") {
         ("cannot be \"none\": such a token is signed by nobody".to_owned(), ALGORITHMS_HELP.to_owned())
-    } else if let Some((near, _)) = near {
+    } else if let Some(near) = near {
         (format!("has {}", quoted(&name.value)), format!("did you mean \"{near}\"?"))
     } else {
         (format!("has {}, which is not supported", quoted(&name.value)), ALGORITHMS_HELP.to_owned())
     };
     section.bad(key, name.span.clone(), &why, &help);
     None
-}
-
-/// How an algorithm is written (RFC 7518 section 3.1, RFC 8037 section 3.1).
-pub(super) fn name_of(algorithm: Algorithm) -> &'static str {
-    ALGORITHMS.iter().find(|(_, known)| *known == algorithm).map_or("", |(name, _)| name)
 }
 
 fn typ(section: &mut Section<'_>) -> String {
@@ -153,13 +149,5 @@ fn claims(mut section: Section<'_>) -> ClaimPaths {
     paths
 }
 
-const ALGORITHMS: [(&str, Algorithm); 6] = [
-    ("ES256", Algorithm::Es256),
-    ("ES384", Algorithm::Es384),
-    ("EdDSA", Algorithm::EdDsa),
-    ("RS256", Algorithm::Rs256),
-    ("PS256", Algorithm::Ps256),
-    ("HS256", Algorithm::Hs256),
-];
 const ALGORITHMS_HELP: &str = "the algorithms are ES256, ES384, EdDSA, RS256, PS256 and HS256";
 const REQUIRED: [&str; 4] = ["iss", "aud", "exp", "sub"];

@@ -3,7 +3,7 @@
 
 use super::document::{At, Section};
 use super::files::{FileFault, Folder, JWKS_BYTES_MAX, PEM_BYTES_MAX};
-use super::issuer::{algorithm, name_of};
+use super::issuer::algorithm;
 use super::mask::quoted;
 use crate::auth::{Algorithm, Key, KeyFault};
 use crate::secret::Secret;
@@ -78,7 +78,7 @@ fn kid(section: &mut Section<'_>, several: bool) -> Option<At<String>> {
 }
 
 fn algorithm_of(section: &mut Section<'_>, algorithms: &[Algorithm]) -> Option<Algorithm> {
-    let names: Vec<&str> = algorithms.iter().map(|algorithm| name_of(*algorithm)).collect();
+    let names: Vec<&str> = algorithms.iter().copied().map(Algorithm::name).collect();
     if section.place("algorithm").is_none() {
         if let [sole] = algorithms {
             return Some(*sole);
@@ -177,7 +177,7 @@ fn read_jwks(issuer: &Section<'_>, file: &At<String>, algorithms: &[Algorithm], 
         return Vec::new();
     };
     if keys.is_empty() {
-        let names: Vec<&str> = algorithms.iter().map(|algorithm| name_of(*algorithm)).collect();
+        let names: Vec<&str> = algorithms.iter().copied().map(Algorithm::name).collect();
         let why = format!("{} has no key for {}", quoted(&file.value), names.join(", "));
         issuer.notes().error(
             Some(file.span.clone()),
