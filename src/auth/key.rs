@@ -44,7 +44,7 @@ impl Key {
         Key::of_public_key(&public_key, algorithm, kid)
     }
 
-    /// Takes a shared secret for HS256, as [`secret_from_file_bytes`] makes it of a file.
+    /// Takes a shared secret for HS256, as [`Secret::without_newline`] makes it of a file.
     ///
     /// # Errors
     /// A sentence for a secret of fewer than 32 octets, or one that is a PEM file: a public
@@ -115,15 +115,6 @@ impl fmt::Debug for Key {
             .field("algorithm", &self.algorithm)
             .finish_non_exhaustive()
     }
-}
-
-/// The secret in a file: its octets less one trailing newline, which editors add.
-#[must_use]
-pub fn secret_from_file_bytes(mut octets: Vec<u8>) -> Secret {
-    if octets.last() == Some(&b'\n') {
-        octets.pop();
-    }
-    Secret::new(octets)
 }
 
 fn public_key_of(pem: &[u8]) -> Result<PublicKey, KeyFault> {

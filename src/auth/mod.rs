@@ -40,7 +40,7 @@ pub use credential::{BearerToken, CredentialPolicy, TOKEN_BYTES_MAX};
 pub use grant::RoomGrant;
 pub use identity::Identity;
 pub use issuer::{Issuer, IssuerFault, Required, issuer_faults};
-pub use key::{Key, SECRET_BYTES_MIN, secret_from_file_bytes};
+pub use key::{Key, SECRET_BYTES_MIN};
 pub use key_fault::KeyFault;
 pub use lifetime::Lifetimes;
 pub use mint::TokenFacts;

@@ -3,7 +3,6 @@
 
 use super::document::{At, Section};
 use super::files::{Folder, PEM_BYTES_MAX};
-use super::key::without_newline;
 use super::mask::quoted;
 use super::tls;
 use crate::net::tls::Material;
@@ -118,7 +117,7 @@ fn listen(section: &Section<'_>, address: &At<String>, folder: &Folder) -> Optio
 
 fn token(section: &Section<'_>, path: &At<String>, folder: &Folder) -> Option<Secret> {
     let secret = match folder.private(&path.value, PEM_BYTES_MAX) {
-        Ok(secret) => without_newline(&secret),
+        Ok(secret) => secret.without_newline(),
         Err(fault) => {
             section.notes().error(Some(path.span.clone()), fault.message, fault.help);
             return None;

@@ -166,7 +166,7 @@ fn shared_secret(
         return None;
     }
     let secret = told(section, file, folder.private(&file.value, PEM_BYTES_MAX))?;
-    usable(section, file, Key::from_secret(&without_newline(&secret), kid))
+    usable(section, file, Key::from_secret(&secret.without_newline(), kid))
 }
 
 fn read_jwks(issuer: &Section<'_>, file: &At<String>, algorithms: &[Algorithm], folder: &Folder) -> Vec<Key> {
@@ -186,12 +186,6 @@ fn read_jwks(issuer: &Section<'_>, file: &At<String>, algorithms: &[Algorithm], 
         );
     }
     keys
-}
-
-/// A secret less one newline at its end, which editors put there.
-pub(super) fn without_newline(secret: &Secret) -> Secret {
-    let bytes = secret.expose();
-    Secret::new(bytes.strip_suffix(b"\n").unwrap_or(bytes).to_vec())
 }
 
 fn told<T>(section: &Section<'_>, file: &At<String>, read: Result<T, FileFault>) -> Option<T> {

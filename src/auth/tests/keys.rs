@@ -90,15 +90,6 @@ fn a_secret_has_32_octets_and_is_no_pem_file() {
 }
 
 #[test]
-fn one_trailing_newline_of_a_secret_file_does_not_count() {
-    for (file, secret) in
-        [("", ""), ("a", "a"), ("a\n", "a"), ("a\n\n", "a\n"), ("\n", ""), ("\na", "\na"), ("a\r\n", "a\r")]
-    {
-        assert_eq!(secret_from_file_bytes(file.as_bytes().to_vec()).expose(), secret.as_bytes(), "{file:?}");
-    }
-}
-
-#[test]
 fn a_kid_that_no_token_may_have_is_refused() {
     for bad in ["", "a\nb", "\u{e9}", &"k".repeat(129)] {
         assert!(
