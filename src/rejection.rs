@@ -232,6 +232,8 @@ reasons! {
     TokenNotYetValid "token_not_yet_valid" CREDENTIAL_INVALID;
     /// Longer-lived than `max_token_lifetime`.
     TokenLifetime "token_lifetime" CREDENTIAL_INVALID;
+    /// Revoked by the operator.
+    TokenRevoked "token_revoked" CREDENTIAL_INVALID;
     /// No subject, or one that is no clean name.
     TokenSubject "token_subject" CREDENTIAL_INVALID;
 
@@ -292,6 +294,10 @@ reasons! {
     SlowReader "slow_reader" Answer::Close(1013);
     /// The token expired.
     AuthorityExpired "authority_expired" Answer::Close(3000);
+    /// The token was revoked by the operator.
+    Revoked "revoked" Answer::Close(3003);
+    /// The operator ended the sessions of this subject.
+    Kicked "kicked" Answer::Close(3003);
     /// A message without a publish grant.
     PublishNotGranted "publish_not_granted" Answer::Close(3003);
     /// No pong in time.

@@ -17,6 +17,7 @@ pub(super) struct ClaimsSet<'a>(Object<'a>);
 pub(super) struct Facts {
     pub(super) subject: Arc<str>,
     pub(super) jti: Option<Box<str>>,
+    pub(super) issued_at: Option<u64>,
     pub(super) ends_at: Option<u64>,
     pub(super) subscribe: Vec<RoomPattern>,
     pub(super) publish: Vec<RoomPattern>,
@@ -59,6 +60,7 @@ impl<'a> ClaimsSet<'a> {
         Ok(Facts {
             subject: self.subject(&issuer.claims.subject)?.into(),
             jti: self.token_id()?.map(Box::from),
+            issued_at: times.issued_at,
             ends_at,
             subscribe: self.patterns(&issuer.claims.subscribe)?,
             publish: self.patterns(&issuer.claims.publish)?,

@@ -1,6 +1,7 @@
 //! Owns who a peer is, proved.
 //! Never knows how it was proved, nor who is in a room.
 
+use super::authority::Authority;
 use super::claims::Facts;
 use super::grant::RoomGrant;
 use crate::rejection::Rejection;
@@ -13,44 +14,48 @@ use std::sync::Arc;
 #[must_use]
 #[derive(Debug)]
 pub struct Identity {
-    issuer: Option<Arc<str>>,
-    subject: Arc<str>,
-    jti: Option<Box<str>>,
-    ends_at: Option<u64>,
+    authority: Authority,
     subscribe: Box<[RoomPattern]>,
     publish: Box<[RoomPattern]>,
 }
 
 impl Identity {
     pub(super) fn proved(issuer: Option<Arc<str>>, facts: Facts) -> Identity {
-        let Facts { subject, jti, ends_at, subscribe, publish } = facts;
-        Identity { issuer, subject, jti, ends_at, subscribe: subscribe.into(), publish: publish.into() }
+        let Facts { subject, jti, issued_at, ends_at, subscribe, publish } = facts;
+        let authority = Authority { issuer, subject, jti, issued_at, ends_at };
+        Identity { authority, subscribe: subscribe.into(), publish: publish.into() }
+    }
+
+    /// What a session of this peer stands on.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// The configured name of the issuer whose key verified the token; `None` for one that
     /// has no name.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
+        self.authority.issuer()
     }
 
     /// Who: 1 to 256 octets without controls.
     #[must_use]
     pub fn subject(&self) -> &Arc<str> {
-        &self.subject
+        self.authority.subject()
     }
 
     /// The token's identifier (RFC 7519 section 4.1.7).
     #[must_use]
     pub fn jti(&self) -> Option<&str> {
-        self.jti.as_deref()
+        self.authority.jti()
     }
 
     /// When the authority ends: `exp` plus leeway, in seconds since 1970-01-01. `None` for a
     /// token without `exp`, where the issuer may leave it out.
     #[must_use]
     pub fn ends_at(&self) -> Option<u64> {
-        self.ends_at
+        self.authority.ends_at()
     }
 
     /// A grant to enter this room, which also knows whether it may be published into.

@@ -25,8 +25,10 @@ mod pem;
 mod public_key;
 mod verifier;
 
+mod authority;
 mod grant;
 mod identity;
+mod revocation;
 
 mod mint;
 mod signing_key;
@@ -35,6 +37,7 @@ mod signing_key;
 mod tests;
 
 pub use algorithm::Algorithm;
+pub use authority::Authority;
 pub use claim_path::ClaimPaths;
 pub use credential::{BearerToken, CredentialPolicy, TOKEN_BYTES_MAX};
 pub use grant::RoomGrant;
@@ -44,5 +47,6 @@ pub use key::{Key, SECRET_BYTES_MIN};
 pub use key_fault::KeyFault;
 pub use lifetime::Lifetimes;
 pub use mint::TokenFacts;
+pub use revocation::{REVOCATIONS_MAX, Revocations, TooMany};
 pub use signing_key::{GeneratedKeys, SigningKey};
 pub use verifier::Verifier;

@@ -56,6 +56,13 @@ impl Hub {
         (0..SHARDS).filter_map(|at| self.shards.get(at)).map(|shard| lock(shard).len()).sum()
     }
 
+    /// Rooms with how many members each has; at most so many rooms.
+    #[must_use]
+    pub fn members(&self, most: usize) -> Vec<(RoomName, usize)> {
+        let rooms = self.shards.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>());
+        rooms.take(most).map(|room| (room.name.clone(), room.members().iter().sum())).collect()
+    }
+
     /// Joins the room that a grant names, for a session of `worker`. With a publish grant
     /// there is a [`Publisher`] too.
     pub fn join(self: &Arc<Hub>, grant: &RoomGrant<'_>, worker: usize) -> (Subscriber, Option<Publisher>) {

@@ -56,6 +56,62 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Mint a token with the configuration's signing_key; prints it alone on stdout
     Token(TokenArgs),
+    /// Ask a running gateway, or order it, over its internal port
+    Admin(AdminArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AdminArgs {
+    /// The configuration of the running gateway [default: the file that PORTCULLIS_CONFIG names]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Lines for people, or one JSON object
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(super) format: AdminFormat,
+    #[command(subcommand)]
+    pub(super) command: AdminCommand,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum AdminFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AdminCommand {
+    /// The state of the gateway in numbers
+    Status,
+    /// The open sessions, 1,000 at most
+    Connections,
+    /// The rooms and how many members each has, 1,000 at most
+    Rooms,
+    /// End the sessions of a subject; its tokens stay good
+    Kick(KickArgs),
+    /// Refuse a token, or a subject's tokens up to now, and end what stands on them
+    Revoke(RevokeArgs),
+    /// Close every session and end, as SIGTERM does
+    Drain,
+    /// Read the configuration, certificates and keys anew, as SIGHUP does
+    Reload,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KickArgs {
+    /// Whose sessions
+    #[arg(long, value_name = "NAME")]
+    pub(super) subject: String,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct RevokeArgs {
+    /// The token's identifier
+    #[arg(long, value_name = "ID")]
+    pub(super) jti: Option<String>,
+    /// Whose tokens
+    #[arg(long, value_name = "NAME")]
+    pub(super) subject: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! Owns the way from argv to a command and from its outcome to an exit code.
 //! Never knows what a command does.
 
+mod admin;
 mod args;
 pub mod check;
 mod dev;
@@ -78,6 +79,7 @@ fn dispatch(low: LowArgs) -> Result<u8, Stop> {
         Command::Check(check) => {
             Ok(check::run(&check.config, check.strict, &mut io::stdout(), &mut io::stderr()))
         }
+        Command::Admin(admin) => admin::run(admin, &mut io::stdout()).map(|()| 0),
         Command::Token(token) => token::run(&token, &mut io::stdout()).map(|()| 0),
     }
 }

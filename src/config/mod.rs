@@ -102,6 +102,24 @@ pub fn signing(path: &Path) -> Result<Signing, Failure> {
     signing_in(path, &Surroundings::of_this_process())
 }
 
+/// Reads what is needed to reach the internal port: `[internal]`, but no other part.
+///
+/// # Errors
+///
+/// The file cannot be read; or everything that is wrong with `[internal]`.
+pub fn internal(path: &Path) -> Result<Option<Internal>, Failure> {
+    let surroundings = Surroundings::of_this_process();
+    let text = read_text(path)?;
+    let (internal, findings) = walk(path, &text, |root| {
+        let folder = Folder::of(path, surroundings.credentials.as_deref());
+        for other in ["server", "tls", "origins", "auth", "limits", "route"] {
+            root.place(other);
+        }
+        Some(internal::read(root.section("internal"), &folder, surroundings.now, &[]))
+    });
+    internal.ok_or(Failure::Faults(findings))
+}
+
 /// What a configuration is judged by beside itself.
 struct Surroundings {
     /// Seconds since 1970.

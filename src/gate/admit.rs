@@ -9,7 +9,7 @@ use super::route::Route;
 use super::subprotocol::{self, BEARER};
 use super::target::TargetForm;
 use super::upgrade::UpgradeRequest;
-use crate::auth::{BearerToken, Identity, Verifier};
+use crate::auth::{BearerToken, Identity, Lifetimes, Revocations, Verifier};
 use crate::origin::Origin;
 use crate::peer::{Peer, PeerPrefix};
 use crate::rejection::{Answer, Rejection};
@@ -48,8 +48,26 @@ pub struct Caller<'a> {
 pub struct Throttles {
     /// `failed_credentials_per_ip`
     pub failed_credentials: RateTable<PeerPrefix>,
+    /// Tokens that are refused though they verify.
+    pub revocations: Revocations,
     /// `connections_per_subject`
     pub subjects: Arc<CountTable<Arc<str>>>,
+}
+
+impl Gate {
+    /// How long a token that is admitted now can be good, in seconds: so long a revocation
+    /// must be remembered. The longest there is where an issuer may leave `exp` out.
+    #[must_use]
+    pub fn longest_authority_seconds(&self) -> u64 {
+        if self.verifier.issuers().any(|issuer| !issuer.require.exp) {
+            return u64::MAX;
+        }
+        let longest = |route: &Arc<Route>| {
+            let Lifetimes { leeway, max_token_lifetime } = route.lifetimes;
+            max_token_lifetime.saturating_add(leeway).saturating_add(leeway).as_secs()
+        };
+        self.routes.iter().map(longest).max().unwrap_or(u64::MAX)
+    }
 }
 
 /// All of it holds for this request: only [`Gate::admit`] makes one.
@@ -151,6 +169,10 @@ impl Approach<'_> {
         }
         let identity =
             bearer.and_then(|bearer| verifier.verify(&bearer, &self.route.lifetimes, caller.unix_now));
+        let identity = identity.and_then(|identity| {
+            let revoked = throttles.revocations.is_revoked(identity.authority());
+            if revoked { Err(Rejection::TokenRevoked) } else { Ok(identity) }
+        });
         if identity.as_ref().is_err_and(|&reason| is_failed_credential(reason)) {
             // The verdict is for the next credential of this address: this one has its answer.
             let _verdict = throttles.failed_credentials.take(&prefix, caller.now);

@@ -11,7 +11,7 @@ pub use failure::Failure;
 use crate::config::{self, InternalListen, Loaded};
 use crate::internal::{self, Guard, Internal};
 use crate::ledger::{Format, Level, Log};
-use crate::net::{self, Bound, Shared};
+use crate::net::{self, Bound, Orders, Shared};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,8 +50,9 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     let internal_bound = internal.as_ref().map(|internal| bind_internal(&internal.listen)).transpose()?;
 
     let log = Log::to_stderr(options.log_level, options.log_format).map_err(Failure::thread)?;
-    let shared = parts::shared(gate, tls, &limits, workers, log, options.demo_page);
-    let threads = start_workers(bound, &shared)?;
+    let whole = parts::whole(gate, tls, &limits, workers, log, options.demo_page);
+    let parts::Whole { shared, orders, asked } = whole;
+    let threads = start_workers(bound, orders, &shared)?;
     shared.ledger.tell(Level::Info, "started", &started(&addresses, workers));
 
     let runtime = Builder::new_current_thread()
@@ -77,7 +78,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         if let Some(ready) = options.on_ready {
             ready(&addresses);
         }
-        signals.serve(&shared, &options.config_path, watch, server.drain_timeout).await;
+        signals.serve(&shared, asked, &options.config_path, watch, server.drain_timeout).await;
         Ok(())
     });
     shared.stop();
@@ -122,12 +123,12 @@ fn bind_internal(listen: &InternalListen) -> Result<internal::Bound, Failure> {
     }
 }
 
-fn start_workers(bound: Listening, shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, Failure> {
+fn start_workers(bound: Listening, orders: Vec<Orders>, shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, Failure> {
     let mut threads = Vec::new();
-    for (worker, bound) in bound.per_worker.into_iter().enumerate() {
+    for (worker, (bound, orders)) in bound.per_worker.into_iter().zip(orders).enumerate() {
         let shared = Arc::clone(shared);
         let body = move || {
-            if let Err(error) = net::run(worker, Arc::clone(&shared), bound) {
+            if let Err(error) = net::run(worker, Arc::clone(&shared), bound, orders) {
                 shared.ledger.tell(Level::Error, "worker_failed", &error.kind().to_string());
             }
         };
@@ -152,16 +153,19 @@ fn raise_file_limit() {
 }
 
 /// Reads the configuration anew and swaps the rules whole, or keeps those that are there.
-fn reload(shared: &Shared, config_path: &std::path::Path, watch: &mut config::Watch) {
+fn reload(shared: &Shared, config_path: &std::path::Path, watch: &mut config::Watch) -> Result<String, String> {
     match config::load(config_path) {
         Ok(loaded) => {
             *watch = loaded.watch;
             shared.rules.store(Arc::new(net::Rules { gate: loaded.gate, tls: loaded.tls }));
-            shared.ledger.reloaded(Ok("certificates, keys, origins and routes are those of the files now"));
+            let what = "certificates, keys, origins and routes are those of the files now";
+            shared.ledger.reloaded(Ok(what));
+            Ok(what.to_owned())
         }
         Err(failure) => {
-            let why = failure.summary();
-            shared.ledger.reloaded(Err(&format!("everything stays as it was: {why}")));
+            let why = format!("everything stays as it was: {}", failure.summary());
+            shared.ledger.reloaded(Err(&why));
+            Err(why)
         }
     }
 }

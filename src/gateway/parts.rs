@@ -1,29 +1,43 @@
 //! Owns how the parts of a gateway are put together from what the configuration says.
 //! Never knows TOML.
 
+use crate::auth::Revocations;
 use crate::broadcast::Hub;
 use crate::config::Limits;
 use crate::gate::{Gate, Throttles};
 use crate::ledger::{Ledger, Log};
 use crate::net::tls::Material;
-use crate::net::{DemoPage, OpeningLimits, Rules, Shared};
+use crate::net::{Control, DemoPage, OrderDesk, Orders, OpeningLimits, Rules, Shared};
 use crate::throttle::{CountTable, RateTable};
 use arc_swap::ArcSwap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+use tokio::sync::mpsc;
 
 /// Addresses whose rates are remembered at most: some 16 MiB for both tables.
 const ADDRESSES_MAX: usize = 1 << 17;
 
-pub(super) fn shared(
+/// What is shared, and the other ends of its ways.
+pub(super) struct Whole {
+    pub(super) shared: Arc<Shared>,
+    /// One for each worker.
+    pub(super) orders: Vec<Orders>,
+    /// For whoever drains and reloads.
+    pub(super) asked: mpsc::Receiver<Control>,
+}
+
+pub(super) fn whole(
     gate: Gate,
     tls: Material,
     limits: &Limits,
     workers: usize,
     log: Log,
     page: Option<DemoPage>,
-) -> Arc<Shared> {
-    Arc::new(Shared {
+) -> Whole {
+    let (desk, orders) = OrderDesk::new(workers);
+    let (control, asked) = mpsc::channel(1);
+    let shared = Arc::new(Shared {
         hub: Hub::new(workers),
         ledger: Ledger::new(workers, log),
         rules: ArcSwap::from_pointee(Rules { gate, tls }),
@@ -37,14 +51,19 @@ pub(super) fn shared(
         },
         throttles: Throttles {
             failed_credentials: RateTable::new(limits.failed_credentials_per_address, ADDRESSES_MAX),
+            revocations: Revocations::default(),
             subjects: CountTable::new(),
         },
         handshakes: RateTable::new(limits.handshakes_per_address, ADDRESSES_MAX),
         addresses: CountTable::new(),
         page,
+        orders: desk,
+        control,
+        started: Instant::now(),
         drain: OnceLock::new(),
         stopped: AtomicBool::new(false),
-    })
+    });
+    Whole { shared, orders, asked }
 }
 
 /// The largest message that any route takes.

@@ -4,10 +4,11 @@
 use super::{WATCH_INTERVAL, reload};
 use crate::config::Watch;
 use crate::ledger::Level;
-use crate::net::{Drain, Shared};
+use crate::net::{Control, Drain, Shared};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often a drain looks whether anybody is left.
@@ -33,6 +34,7 @@ impl Signals {
     pub(super) async fn serve(
         mut self,
         shared: &Shared,
+        mut asked: mpsc::Receiver<Control>,
         config: &Path,
         mut watch: Watch,
         drain_timeout: Duration,
@@ -42,10 +44,19 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
-                _ = self.hangup.recv() => reload(shared, config, &mut watch),
+                _ = self.hangup.recv() => {
+                    // What came of it is in the log.
+                    let _ = reload(shared, config, &mut watch);
+                }
+                Some(asked) = asked.recv() => match asked {
+                    Control::Drain => break,
+                    Control::Reload(told) => {
+                        let _ = told.send(reload(shared, config, &mut watch));
+                    }
+                },
                 _ = look.tick() => {
                     if watch.changed() {
-                        reload(shared, config, &mut watch);
+                        let _ = reload(shared, config, &mut watch);
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! Owns the internal port: health, metrics, and messages of the operator's backend.
 //! Never knows a peer of the public port; a browser is refused here.
 
+mod admin;
 mod guard;
 mod listen;
 mod publish;

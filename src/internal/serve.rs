@@ -1,6 +1,7 @@
 //! Owns the requests of the internal port.
 //! Never knows a rule of the public port.
 
+use super::admin;
 use super::guard::Guard;
 use super::listen::Bound;
 use super::publish::{publish, too_big};
@@ -148,8 +149,26 @@ async fn answer(request: Request<Incoming>, internal: &Internal) -> Reply {
                 Err(_) => too_big(),
             }
         }
-        ("/healthz" | "/readyz" | "/metrics", _) => not_allowed("GET"),
-        ("/publish", _) => not_allowed("POST"),
+        ("/admin/status", &Method::GET) => admin::status(shared),
+        ("/admin/connections", &Method::GET) => admin::connections(shared).await,
+        ("/admin/rooms", &Method::GET) => admin::rooms(shared),
+        ("/admin/drain", &Method::POST) => admin::drain(shared).await,
+        ("/admin/reload", &Method::POST) => admin::reload(shared).await,
+        ("/admin/kick" | "/admin/revoke", &Method::POST) => {
+            let Ok(whole) = Limited::new(body, ENVELOPE_BYTES_MAX).collect().await else { return too_big() };
+            let whole = whole.to_bytes();
+            match parts.uri.path() {
+                "/admin/kick" => admin::kick(&whole, shared).await,
+                _ => admin::revoke(&whole, shared).await,
+            }
+        }
+        (
+            "/healthz" | "/readyz" | "/metrics" | "/admin/status" | "/admin/connections" | "/admin/rooms",
+            _,
+        ) => not_allowed("GET"),
+        ("/publish" | "/admin/drain" | "/admin/reload" | "/admin/kick" | "/admin/revoke", _) => {
+            not_allowed("POST")
+        }
         _ => problem(StatusCode::NOT_FOUND, "not_found", "There is nothing here"),
     }
 }

@@ -6,11 +6,13 @@ mod http;
 mod link;
 mod listener;
 mod opening;
+mod orders;
 mod shared;
 pub mod tls;
 mod worker;
 
 pub use answer::DemoPage;
 pub use listener::bind;
-pub use shared::{Drain, OpeningLimits, Rules, Shared};
+pub use orders::{Listed, OrderDesk, Orders, Whom};
+pub use shared::{Control, Drain, OpeningLimits, Rules, Shared};
 pub use worker::{Bound, run};

@@ -2,6 +2,7 @@
 //! Never knows one connection.
 
 use super::answer::DemoPage;
+use super::orders::OrderDesk;
 use super::tls::Material;
 use crate::broadcast::Hub;
 use crate::gate::{Gate, HeadLimits, Throttles};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
 
 /// The rules in force: swapped whole on a reload, or not at all.
 pub struct Rules {
@@ -57,10 +59,25 @@ pub struct Shared {
     pub addresses: Arc<CountTable<PeerPrefix>>,
     /// What `dev` serves at `/`.
     pub page: Option<DemoPage>,
+    /// The way to each worker for the operator's orders.
+    pub orders: OrderDesk,
+    /// The way to whoever drains and reloads.
+    pub control: mpsc::Sender<Control>,
+    /// When the gateway started.
+    pub started: Instant,
     /// When the drain began, and over how long the sessions are closed.
     pub drain: OnceLock<Drain>,
     /// Workers end when it is set.
     pub stopped: AtomicBool,
+}
+
+/// What the operator asks of the gateway as a whole.
+#[derive(Debug)]
+pub enum Control {
+    /// As SIGTERM does.
+    Drain,
+    /// As SIGHUP does; what came of it is told.
+    Reload(oneshot::Sender<Result<String, String>>),
 }
 
 /// A drain that has begun.

@@ -2,11 +2,13 @@
 //! Never knows the meaning of a message.
 
 mod held;
+mod obey;
 mod sessions;
 
 use super::link::Scratch;
 use super::listener::{Accepted, accept};
 use super::opening::{Opened, open};
+use super::orders::Orders;
 use super::shared::Shared;
 use crate::broadcast::Delivery;
 use crate::ledger::Level;
@@ -36,7 +38,7 @@ pub struct Bound {
 }
 
 /// Runs a worker until the gateway stops.
-pub fn run(worker: usize, shared: Arc<Shared>, bound: Vec<Bound>) -> io::Result<()> {
+pub fn run(worker: usize, shared: Arc<Shared>, bound: Vec<Bound>, mut orders: Orders) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let ended = runtime.block_on(async {
         let sessions = Rc::new(RefCell::new(Sessions::new(worker, Arc::clone(&shared))));
@@ -55,6 +57,12 @@ pub fn run(worker: usize, shared: Arc<Shared>, bound: Vec<Bound>) -> io::Result<
             });
         }
         tokio::task::spawn_local(broadcast(worker, Arc::clone(&shared), Rc::clone(&sessions)));
+        let obeying = Rc::clone(&sessions);
+        tokio::task::spawn_local(async move {
+            while let Some(order) = orders.next().await {
+                obeying.borrow_mut().obey(order, Instant::now());
+            }
+        });
         tick(&shared, &sessions).await;
         Ok(())
     });

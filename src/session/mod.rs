@@ -77,6 +77,12 @@ impl Session {
         self.stage
     }
 
+    /// When its 101 was sent.
+    #[must_use]
+    pub fn opened(&self) -> Instant {
+        self.opened
+    }
+
     /// What it may do.
     #[must_use]
     pub fn policy(&self) -> &SessionPolicy {

@@ -32,6 +32,7 @@ impl Story {
         let mut story = Story {
             gate: gate(vec![route("/chat/{room}"), route_to_named_room("/named")]),
             throttles: Throttles {
+                revocations: crate::auth::Revocations::default(),
                 failed_credentials: RateTable::new(failed, 1000),
                 subjects: CountTable::new(),
             },

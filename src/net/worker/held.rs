@@ -4,13 +4,14 @@
 use super::super::link::{Link, Scratch};
 use super::super::listener::Permit;
 use super::super::shared::Shared;
+use crate::auth::Authority;
 use crate::broadcast::Subscriber;
 use crate::codec;
 use crate::ledger::{Facts, RequestId};
 use crate::origin::Origin;
 use crate::peer::Peer;
 use crate::rejection::Rejection;
-use crate::session::{End, Session};
+use crate::session::{End, Session, Stage};
 use crate::throttle::CountPermit;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -39,7 +40,7 @@ pub(super) struct About {
     pub(super) peer: Peer,
     pub(super) route: Arc<str>,
     pub(super) origin: Option<Origin>,
-    pub(super) subject: Arc<str>,
+    pub(super) authority: Authority,
     pub(super) _place: CountPermit<Arc<str>>,
     pub(super) _permit: Permit,
 }
@@ -53,7 +54,7 @@ impl About {
             peer: Some(self.peer),
             route: Some(&self.route),
             origin: self.origin.as_ref().map(Origin::as_str),
-            subject: Some(&self.subject),
+            subject: Some(self.authority.subject()),
             ..Facts::default()
         });
     }
@@ -103,6 +104,11 @@ impl Held {
         if !was_blocked && self.link.is_blocked() {
             self.wake();
         }
+    }
+
+    /// Whether messages flow.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.session.stage(), Stage::Open)
     }
 
     /// Whether the peer reads too slowly for what it gets.

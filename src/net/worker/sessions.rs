@@ -21,8 +21,8 @@ const DRAINED_A_SECOND_MIN: f64 = 1000.0;
 /// The sessions of one worker.
 pub(super) struct Sessions {
     worker: usize,
-    shared: Arc<Shared>,
-    held: Slab<Held>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) held: Slab<Held>,
     /// When each session is due, in milliseconds since `epoch`, by its key: looked at in
     /// one sweep, which for 100,000 sessions is cheaper than a timer each.
     due_ms: Vec<u64>,
@@ -86,7 +86,7 @@ impl Sessions {
             peer,
             route: Arc::clone(&route.label),
             origin: admitted.origin().cloned(),
-            subject: Arc::clone(identity.subject()),
+            authority: identity.authority().clone(),
             _place: place,
             _permit: permit,
         };
@@ -109,7 +109,25 @@ impl Sessions {
             self.received(key, now);
         }
         self.settle(key, now);
+        // It may have been revoked since it was judged, and the order to end its sessions
+        // may have come before there was this one.
+        let stands = self.held.get(key).is_some_and(|held| !self.is_revoked(held));
+        if !stands {
+            self.close(key, Rejection::Revoked, now);
+        }
         Some(key)
+    }
+
+    fn is_revoked(&self, held: &Held) -> bool {
+        self.shared.throttles.revocations.is_revoked(&held.about.authority)
+    }
+
+    /// Ends one session from our side.
+    pub(super) fn close(&mut self, key: usize, reason: Rejection, now: Instant) {
+        if let Some(held) = self.held.get_mut(key) {
+            held.close(reason, now, &mut self.scratch);
+        }
+        self.settle(key, now);
     }
 
     /// Does what the socket of a session asks for; ready once its connection can go.
@@ -255,21 +273,17 @@ impl Sessions {
 
     /// Closes as many sessions as should be closed by now.
     pub(super) fn drain(&mut self, drain: &Drain, now: Instant) {
-        let open = |held: &Held| matches!(held.session.stage(), Stage::Open);
-        let total = *self.to_drain.get_or_insert_with(|| self.held.iter().filter(|(_, h)| open(h)).count());
+        let total = *self.to_drain.get_or_insert_with(|| self.held.iter().filter(|(_, h)| h.is_open()).count());
         let elapsed = now.saturating_duration_since(drain.began).as_secs_f64();
         let share = elapsed / drain.paced_over.as_secs_f64().max(0.001);
         let goal = (f64_of(total) * share).max(elapsed * DRAINED_A_SECOND_MIN).max(1.0);
-        let keys: Vec<usize> = self.held.iter().filter(|(_, h)| open(h)).map(|(key, _)| key).collect();
+        let keys: Vec<usize> = self.held.iter().filter(|(_, h)| h.is_open()).map(|(key, _)| key).collect();
         for key in keys {
             if f64_of(self.drained) >= goal {
                 break;
             }
             self.drained += 1;
-            if let Some(held) = self.held.get_mut(key) {
-                held.close(Rejection::Drain, now, &mut self.scratch);
-            }
-            self.settle(key, now);
+            self.close(key, Rejection::Drain, now);
         }
     }
 

@@ -1,0 +1,46 @@
+//! Owns what a session stands on: whose token it was, which one, and how long it lasts.
+//! Never knows what the token grants.
+
+use std::sync::Arc;
+
+/// The facts of a verified token that decide whether a session may go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    pub(super) issuer: Option<Arc<str>>,
+    pub(super) subject: Arc<str>,
+    pub(super) jti: Option<Box<str>>,
+    pub(super) issued_at: Option<u64>,
+    pub(super) ends_at: Option<u64>,
+}
+
+impl Authority {
+    /// The configured name of the issuer; `None` for one that has no name.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// Who.
+    #[must_use]
+    pub fn subject(&self) -> &Arc<str> {
+        &self.subject
+    }
+
+    /// The token's identifier (RFC 7519 section 4.1.7).
+    #[must_use]
+    pub fn jti(&self) -> Option<&str> {
+        self.jti.as_deref()
+    }
+
+    /// When the token was issued, in seconds since 1970-01-01.
+    #[must_use]
+    pub fn issued_at(&self) -> Option<u64> {
+        self.issued_at
+    }
+
+    /// `exp` plus leeway, in seconds since 1970-01-01.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<u64> {
+        self.ends_at
+    }
+}

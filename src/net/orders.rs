@@ -1,0 +1,107 @@
+//! Owns what the operator orders of the workers: to end sessions, to list them.
+//! Never knows who ordered it.
+
+use super::shared::Shared;
+use crate::rejection::Rejection;
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+
+/// Orders that wait for one worker at most; who gives one more waits.
+const ORDERS_WAITING_MAX: usize = 16;
+
+/// Whose sessions are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// Those that stand on the token with this identifier.
+    Token(Box<str>),
+    /// Every session of this subject.
+    Subject(Box<str>),
+    /// Those that stand on a token that is revoked by now.
+    Revoked,
+}
+
+/// One session as the operator sees it.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    /// The number that its log lines bear.
+    pub request_id: String,
+    /// The other end of the socket.
+    pub peer: String,
+    /// The configured path of its route.
+    pub route: String,
+    /// The room it is in.
+    pub room: String,
+    /// The origin of its page.
+    pub origin: Option<String>,
+    /// Who.
+    pub subject: String,
+    /// The identifier of its token.
+    pub jti: Option<String>,
+    /// Seconds since its 101.
+    pub age_seconds: u64,
+    /// Octets that wait for its socket.
+    pub queued_bytes: usize,
+}
+
+/// An order to one worker, with where to tell what came of it.
+pub(super) enum Order {
+    Close { whom: Whom, reason: Rejection, told: oneshot::Sender<usize> },
+    List { most: usize, told: oneshot::Sender<Vec<Listed>> },
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub struct Orders(mpsc::Receiver<Order>);
+
+impl Orders {
+    /// The next order; `None` once nobody can give one any more.
+    pub(super) async fn next(&mut self) -> Option<Order> {
+        self.0.recv().await
+    }
+}
+
+/// The operator's end: one way to each worker.
+#[derive(Clone, Debug)]
+pub struct OrderDesk(Vec<mpsc::Sender<Order>>);
+
+impl OrderDesk {
+    /// A desk and the ends for so many workers.
+    #[must_use]
+    pub fn new(workers: usize) -> (OrderDesk, Vec<Orders>) {
+        let (desk, orders) = (0..workers)
+            .map(|_| mpsc::channel(ORDERS_WAITING_MAX))
+            .map(|(give, take)| (give, Orders(take)))
+            .unzip();
+        (OrderDesk(desk), orders)
+    }
+
+    async fn ask<T>(&self, mut order: impl FnMut(oneshot::Sender<T>) -> Order) -> Vec<T> {
+        let mut answers = Vec::new();
+        for worker in &self.0 {
+            let (told, answer) = oneshot::channel();
+            // A worker that has ended has no sessions.
+            if worker.send(order(told)).await.is_ok() {
+                answers.push(answer);
+            }
+        }
+        let mut all = Vec::new();
+        for answer in answers {
+            all.extend(answer.await);
+        }
+        all
+    }
+}
+
+impl Shared {
+    /// Ends the sessions that are meant, on every worker; how many there were.
+    pub async fn close(&self, whom: &Whom, reason: Rejection) -> usize {
+        let order = |told| Order::Close { whom: whom.clone(), reason, told };
+        self.orders.ask(order).await.into_iter().sum()
+    }
+
+    /// Lists sessions, at most so many.
+    pub async fn list(&self, most: usize) -> Vec<Listed> {
+        let all = self.orders.ask(|told| Order::List { most, told }).await;
+        all.into_iter().flatten().take(most).collect()
+    }
+}
