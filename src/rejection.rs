@@ -296,6 +296,8 @@ reasons! {
     AuthorityExpired "authority_expired" Answer::Close(3000);
     /// The token was revoked by the operator.
     Revoked "revoked" Answer::Close(3003);
+    /// Its route, origin, issuer or key was withdrawn by a reload.
+    NoLongerAdmitted "no_longer_admitted" Answer::Close(3003);
     /// The operator ended the sessions of this subject.
     Kicked "kicked" Answer::Close(3003);
     /// A message without a publish grant.

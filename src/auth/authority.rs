@@ -7,6 +7,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority {
     pub(super) issuer: Option<Arc<str>>,
+    /// The fingerprint of the key that verified it.
+    pub(super) key: u64,
     pub(super) subject: Arc<str>,
     pub(super) jti: Option<Box<str>>,
     pub(super) issued_at: Option<u64>,

@@ -4,6 +4,7 @@
 use super::authority::Authority;
 use super::claims::Facts;
 use super::grant::RoomGrant;
+use super::key::Key;
 use crate::rejection::Rejection;
 use crate::room::{RoomName, RoomPattern};
 use std::sync::Arc;
@@ -20,9 +21,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub(super) fn proved(issuer: Option<Arc<str>>, facts: Facts) -> Identity {
+    pub(super) fn proved(issuer: Option<Arc<str>>, key: &Key, facts: Facts) -> Identity {
         let Facts { subject, jti, issued_at, ends_at, subscribe, publish } = facts;
-        let authority = Authority { issuer, subject, jti, issued_at, ends_at };
+        let authority = Authority { issuer, key: key.fingerprint(), subject, jti, issued_at, ends_at };
         Identity { authority, subscribe: subscribe.into(), publish: publish.into() }
     }
 

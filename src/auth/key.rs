@@ -11,6 +11,7 @@ use crate::secret::Secret;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto::aws_lc;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The shortest secret for HS256, in octets (RFC 7518 section 3.2).
 pub const SECRET_BYTES_MIN: usize = 32;
@@ -22,6 +23,7 @@ pub struct Key {
     kid: Option<Box<str>>,
     algorithm: Algorithm,
     decoding_key: DecodingKey,
+    fingerprint: u64,
 }
 
 impl Key {
@@ -63,7 +65,8 @@ impl Key {
             ));
         }
         let kid = taken_kid(kid)?;
-        Ok(Key { kid, algorithm: Algorithm::Hs256, decoding_key: DecodingKey::from_secret(octets) })
+        let (algorithm, decoding_key) = (Algorithm::Hs256, DecodingKey::from_secret(octets));
+        Ok(Key { kid, algorithm, decoding_key, fingerprint: fingerprint(algorithm, octets) })
     }
 
     /// Takes all usable keys of a JWK Set (RFC 7517) whose algorithm is in `algorithms`:
@@ -83,7 +86,8 @@ impl Key {
         algorithm: Algorithm,
         kid: Option<&str>,
     ) -> Result<Key, KeyFault> {
-        Ok(Key { kid: taken_kid(kid)?, algorithm, decoding_key: public_key.decoding_key() })
+        let fingerprint = fingerprint(algorithm, public_key.octets());
+        Ok(Key { kid: taken_kid(kid)?, algorithm, decoding_key: public_key.decoding_key(), fingerprint })
     }
 
     /// The name by which tokens choose the key.
@@ -98,6 +102,11 @@ impl Key {
         self.algorithm
     }
 
+    /// Tells this key from the others that the operator has configured, also after a reload.
+    pub(super) fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
     /// Whether this key and its algorithm made the signature over the octets.
     ///
     /// The provider is named here, so that no process-wide default has to be installed (the
@@ -106,6 +115,13 @@ impl Key {
         (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&self.algorithm.of_library(), &self.decoding_key)
             .is_ok_and(|verifier| verifier.verify(signed, signature).is_ok())
     }
+}
+
+/// The keys are the operator's own, so nobody seeks two with the same number.
+fn fingerprint(algorithm: Algorithm, octets: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (algorithm, octets).hash(&mut hasher);
+    hasher.finish()
 }
 
 impl fmt::Debug for Key {

@@ -22,6 +22,14 @@ pub(super) enum PublicKey {
 }
 
 impl PublicKey {
+    /// What tells it from other keys of its kind.
+    pub(super) fn octets(&self) -> &[u8] {
+        match self {
+            PublicKey::Rsa { modulus, .. } => modulus,
+            PublicKey::P256(point) | PublicKey::P384(point) | PublicKey::Ed25519(point) => point,
+        }
+    }
+
     /// Takes a SubjectPublicKeyInfo in DER (RFC 5280 section 4.1.2.7): what is in a PEM
     /// section `PUBLIC KEY`.
     pub(super) fn from_spki(der: &[u8]) -> Result<PublicKey, KeyFault> {

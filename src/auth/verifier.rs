@@ -1,6 +1,7 @@
 //! Owns the order in which a token is judged: form, header, issuer and key, signature, claims.
 //! Never knows a clock or where a token came from.
 
+use super::authority::Authority;
 use super::claims::ClaimsSet;
 use super::compact::Compact;
 use super::credential::BearerToken;
@@ -66,7 +67,17 @@ impl Verifier {
             .ok_or(Rejection::TokenSignature)?;
 
         let facts = claims.judge(&signer.trusted.issuer, lifetimes, now)?;
-        Ok(Identity::proved(signer.trusted.name.clone(), facts))
+        Ok(Identity::proved(signer.trusted.name.clone(), signer.key, facts))
+    }
+
+    /// Whether the issuer and the key that an authority came from are trusted here: they may
+    /// have been withdrawn since.
+    #[must_use]
+    pub fn trusts(&self, authority: &Authority) -> bool {
+        self.trusted
+            .iter()
+            .filter(|trusted| trusted.name.as_deref() == authority.issuer())
+            .any(|trusted| trusted.issuer.keys.iter().any(|key| key.fingerprint() == authority.key))
     }
 
     /// The keys that may verify a token, each with its issuer: one, unless several issuers

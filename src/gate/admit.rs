@@ -9,7 +9,7 @@ use super::route::Route;
 use super::subprotocol::{self, BEARER};
 use super::target::TargetForm;
 use super::upgrade::UpgradeRequest;
-use crate::auth::{BearerToken, Identity, Lifetimes, Revocations, Verifier};
+use crate::auth::{Authority, BearerToken, Identity, Lifetimes, Revocations, Verifier};
 use crate::origin::Origin;
 use crate::peer::{Peer, PeerPrefix};
 use crate::rejection::{Answer, Rejection};
@@ -55,6 +55,14 @@ pub struct Throttles {
 }
 
 impl Gate {
+    /// Whether a session that was admitted by other rules could be today: its route, its
+    /// origin, its issuer and its key are still there.
+    #[must_use]
+    pub fn still_admits(&self, route: &str, origin: Option<&Origin>, authority: &Authority) -> bool {
+        let same_route = self.routes.iter().find(|known| *known.label == *route);
+        same_route.is_some_and(|route| route.origins.still_permits(origin)) && self.verifier.trusts(authority)
+    }
+
     /// How long a token that is admitted now can be good, in seconds: so long a revocation
     /// must be remembered. The longest there is where an issuer may leave `exp` out.
     #[must_use]

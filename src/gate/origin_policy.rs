@@ -97,6 +97,17 @@ impl OriginPolicy {
     }
 }
 
+impl OriginPolicy {
+    /// Whether a session of a page of this origin (or of none) would be permitted today.
+    #[must_use]
+    pub fn still_permits(&self, origin: Option<&Origin>) -> bool {
+        match origin {
+            None => self.missing_allowed,
+            Some(origin) => self.allowed.iter().any(|rule| rule.allows(origin.as_str())),
+        }
+    }
+}
+
 impl Rule {
     fn parse(entry: &str) -> Option<Rule> {
         let Some((scheme, parent)) = entry.split_once("://*.") else {

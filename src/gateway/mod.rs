@@ -11,7 +11,8 @@ pub use failure::Failure;
 use crate::config::{self, InternalListen, Loaded};
 use crate::internal::{self, Guard, Internal};
 use crate::ledger::{Format, Level, Log};
-use crate::net::{self, Bound, Orders, Shared};
+use crate::net::{self, Bound, Orders, Shared, Whom};
+use crate::rejection::Rejection;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -123,7 +124,11 @@ fn bind_internal(listen: &InternalListen) -> Result<internal::Bound, Failure> {
     }
 }
 
-fn start_workers(bound: Listening, orders: Vec<Orders>, shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, Failure> {
+fn start_workers(
+    bound: Listening,
+    orders: Vec<Orders>,
+    shared: &Arc<Shared>,
+) -> Result<Vec<JoinHandle<()>>, Failure> {
     let mut threads = Vec::new();
     for (worker, (bound, orders)) in bound.per_worker.into_iter().zip(orders).enumerate() {
         let shared = Arc::clone(shared);
@@ -153,14 +158,21 @@ fn raise_file_limit() {
 }
 
 /// Reads the configuration anew and swaps the rules whole, or keeps those that are there.
-fn reload(shared: &Shared, config_path: &std::path::Path, watch: &mut config::Watch) -> Result<String, String> {
+async fn reload(
+    shared: &Shared,
+    config_path: &std::path::Path,
+    watch: &mut config::Watch,
+) -> Result<String, String> {
     match config::load(config_path) {
         Ok(loaded) => {
             *watch = loaded.watch;
             shared.rules.store(Arc::new(net::Rules { gate: loaded.gate, tls: loaded.tls }));
-            let what = "certificates, keys, origins and routes are those of the files now";
-            shared.ledger.reloaded(Ok(what));
-            Ok(what.to_owned())
+            let closed = shared.close(&Whom::NoLongerAdmitted, Rejection::NoLongerAdmitted).await;
+            let what = format!(
+                "certificates, keys, origins and routes are those of the files now; {closed} sessions closed"
+            );
+            shared.ledger.reloaded(Ok(&what));
+            Ok(what)
         }
         Err(failure) => {
             let why = format!("everything stays as it was: {}", failure.summary());

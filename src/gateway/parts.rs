@@ -7,7 +7,7 @@ use crate::config::Limits;
 use crate::gate::{Gate, Throttles};
 use crate::ledger::{Ledger, Log};
 use crate::net::tls::Material;
-use crate::net::{Control, DemoPage, OrderDesk, Orders, OpeningLimits, Rules, Shared};
+use crate::net::{Control, DemoPage, OpeningLimits, OrderDesk, Orders, Rules, Shared};
 use crate::throttle::{CountTable, RateTable};
 use arc_swap::ArcSwap;
 use std::sync::atomic::AtomicBool;

@@ -8,8 +8,8 @@ use crate::net::{Control, Drain, Shared};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// How often a drain looks whether anybody is left.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
@@ -46,17 +46,17 @@ impl Signals {
                 _ = self.interrupt.recv() => break,
                 _ = self.hangup.recv() => {
                     // What came of it is in the log.
-                    let _ = reload(shared, config, &mut watch);
+                    let _ = reload(shared, config, &mut watch).await;
                 }
                 Some(asked) = asked.recv() => match asked {
                     Control::Drain => break,
                     Control::Reload(told) => {
-                        let _ = told.send(reload(shared, config, &mut watch));
+                        let _ = told.send(reload(shared, config, &mut watch).await);
                     }
                 },
                 _ = look.tick() => {
                     if watch.changed() {
-                        let _ = reload(shared, config, &mut watch);
+                        let _ = reload(shared, config, &mut watch).await;
                     }
                 }
             }
@@ -72,7 +72,7 @@ impl Signals {
         tokio::select! {
             () = drained(shared) => {}
             () = tokio::time::sleep(drain_timeout) => {
-                let left = shared.ledger.sessions().get();
+                let left = shared.ledger.sessions().get() + shared.ledger.closing().get();
                 let detail = format!("drain_timeout is over: {left} sessions are dropped");
                 shared.ledger.tell(Level::Warn, "drain_timeout", &detail);
             }
@@ -87,7 +87,7 @@ fn ended_at_once(shared: &Shared) {
 }
 
 async fn drained(shared: &Shared) {
-    while shared.ledger.sessions().get() > 0 {
+    while shared.ledger.sessions().get() + shared.ledger.closing().get() > 0 {
         tokio::time::sleep(DRAIN_LOOK).await;
     }
 }

@@ -116,9 +116,10 @@ pub(super) async fn reload(shared: &Shared) -> Reply {
 }
 
 fn named(body: &[u8]) -> Result<Named, &'static str> {
-    let named: Named =
-        serde_json::from_slice(body).map_err(|_| r#"The body must be JSON: {"subject": ...} or {"jti": ...}"#)?;
-    let fits = |name: &Option<String>| name.as_ref().is_none_or(|name| (1..=NAME_BYTES_MAX).contains(&name.len()));
+    let named: Named = serde_json::from_slice(body)
+        .map_err(|_| r#"The body must be JSON: {"subject": ...} or {"jti": ...}"#)?;
+    let fits =
+        |name: &Option<String>| name.as_ref().is_none_or(|name| (1..=NAME_BYTES_MAX).contains(&name.len()));
     if fits(&named.jti) && fits(&named.subject) { Ok(named) } else { Err("A name must have 1 to 256 octets") }
 }
 

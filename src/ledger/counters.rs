@@ -71,6 +71,7 @@ impl WorkerCounters {
 pub(super) struct Counters {
     pub(super) connections: Gauge,
     pub(super) sessions: Gauge,
+    pub(super) closing: Gauge,
     pub(super) admitted: Counter,
     pub(super) panics: Counter,
     pub(super) reloads: Counter,
@@ -89,6 +90,7 @@ impl Counters {
         Counters {
             connections: Gauge::default(),
             sessions: Gauge::default(),
+            closing: Gauge::default(),
             admitted: Counter::default(),
             panics: Counter::default(),
             reloads: Counter::default(),

@@ -13,6 +13,12 @@ pub(super) fn render(counters: &Counters, lines_dropped: u64, rooms: usize, drai
     page.sample("portcullis_connections", "", counters.connections.get());
     page.head("portcullis_sessions", "gauge", "WebSocket sessions that are open.");
     page.sample("portcullis_sessions", "", counters.sessions.get());
+    page.head(
+        "portcullis_closing",
+        "gauge",
+        "Sessions that have ended and whose connection is not yet gone.",
+    );
+    page.sample("portcullis_closing", "", counters.closing.get());
     page.head("portcullis_rooms", "gauge", "Rooms that have a member.");
     page.sample("portcullis_rooms", "", u64::try_from(rooms).unwrap_or(u64::MAX));
     page.head("portcullis_draining", "gauge", "1 while the gateway is going away.");

@@ -48,6 +48,12 @@ impl Ledger {
         &self.counters.sessions
     }
 
+    /// Sessions that have ended and whose connection is not yet gone.
+    #[must_use]
+    pub fn closing(&self) -> &Gauge {
+        &self.counters.closing
+    }
+
     /// A handshake that ended without a WebSocket: one line, one count.
     pub fn refused(&self, reason: Rejection, facts: &Facts<'_>) {
         self.counters.refused(reason);

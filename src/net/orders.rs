@@ -18,6 +18,8 @@ pub enum Whom {
     Subject(Box<str>),
     /// Those that stand on a token that is revoked by now.
     Revoked,
+    /// Those that the rules in force would not admit.
+    NoLongerAdmitted,
 }
 
 /// One session as the operator sees it.

@@ -2,7 +2,7 @@
 //! Never knows how a check decides: each has its own tests.
 
 use super::*;
-use crate::auth::{ClaimPaths, CredentialPolicy, Issuer, Key, Required};
+use crate::auth::{ClaimPaths, CredentialPolicy, Issuer, Key, Required, Revocations};
 use crate::gate::support::{HONEST, request, route, route_to_named_room};
 use crate::gate::{OriginPolicy, PathPattern};
 use crate::secret::Secret;
@@ -32,7 +32,7 @@ impl Story {
         let mut story = Story {
             gate: gate(vec![route("/chat/{room}"), route_to_named_room("/named")]),
             throttles: Throttles {
-                revocations: crate::auth::Revocations::default(),
+                revocations: Revocations::default(),
                 failed_credentials: RateTable::new(failed, 1000),
                 subjects: CountTable::new(),
             },

@@ -3,7 +3,7 @@
 
 use super::super::link::{Link, Scratch};
 use super::super::listener::Permit;
-use super::super::shared::Shared;
+use super::super::shared::{Rules, Shared};
 use crate::auth::Authority;
 use crate::broadcast::Subscriber;
 use crate::codec;
@@ -46,6 +46,11 @@ pub(super) struct About {
 }
 
 impl About {
+    /// Whether the session could be admitted by these rules.
+    pub(super) fn is_admitted_by(&self, rules: &Rules) -> bool {
+        rules.gate.still_admits(&self.route, self.origin.as_ref(), &self.authority)
+    }
+
     /// Hands the facts of its lines to `tell`.
     pub(super) fn tell(&self, tell: impl FnOnce(&Facts<'_>)) {
         let request = self.request.to_string();

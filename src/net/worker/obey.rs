@@ -2,9 +2,9 @@
 //! Never knows who ordered it.
 
 use super::super::orders::{Listed, Order, Whom};
+use super::super::shared::Shared;
 use super::held::Held;
 use super::sessions::Sessions;
-use crate::auth::Revocations;
 use crate::origin::Origin;
 use std::time::Instant;
 
@@ -13,9 +13,9 @@ impl Sessions {
     pub(super) fn obey(&mut self, order: Order, now: Instant) {
         match order {
             Order::Close { whom, reason, told } => {
-                let revocations = &self.shared.throttles.revocations;
-                let meant = |held: &Held| held.is_open() && is_meant(&whom, held, revocations);
-                let keys: Vec<usize> = self.held.iter().filter(|(_, held)| meant(held)).map(|(key, _)| key).collect();
+                let meant = |held: &Held| held.is_open() && is_meant(&whom, held, &self.shared);
+                let keys: Vec<usize> =
+                    self.held.iter().filter(|(_, held)| meant(held)).map(|(key, _)| key).collect();
                 for key in &keys {
                     self.close(*key, reason, now);
                 }
@@ -29,12 +29,13 @@ impl Sessions {
     }
 }
 
-fn is_meant(whom: &Whom, held: &Held, revocations: &Revocations) -> bool {
+fn is_meant(whom: &Whom, held: &Held, shared: &Shared) -> bool {
     let authority = &held.about.authority;
     match whom {
         Whom::Token(jti) => authority.jti() == Some(jti),
         Whom::Subject(subject) => **authority.subject() == **subject,
-        Whom::Revoked => revocations.is_revoked(authority),
+        Whom::Revoked => shared.throttles.revocations.is_revoked(authority),
+        Whom::NoLongerAdmitted => !held.about.is_admitted_by(&shared.rules.load()),
     }
 }
 

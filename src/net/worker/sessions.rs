@@ -109,17 +109,20 @@ impl Sessions {
             self.received(key, now);
         }
         self.settle(key, now);
-        // It may have been revoked since it was judged, and the order to end its sessions
-        // may have come before there was this one.
-        let stands = self.held.get(key).is_some_and(|held| !self.is_revoked(held));
-        if !stands {
-            self.close(key, Rejection::Revoked, now);
+        if let Some(reason) = self.held.get(key).and_then(|held| self.has_fallen(&held.about)) {
+            self.close(key, reason, now);
         }
         Some(key)
     }
 
-    fn is_revoked(&self, held: &Held) -> bool {
-        self.shared.throttles.revocations.is_revoked(&held.about.authority)
+    /// Why a session that has just been admitted may not go on: its token may have been
+    /// revoked, or the rules changed, since it was judged, and the order to end such sessions
+    /// may have come before there was this one.
+    fn has_fallen(&self, about: &About) -> Option<Rejection> {
+        if self.shared.throttles.revocations.is_revoked(&about.authority) {
+            return Some(Rejection::Revoked);
+        }
+        (!about.is_admitted_by(&self.shared.rules.load())).then_some(Rejection::NoLongerAdmitted)
     }
 
     /// Ends one session from our side.
@@ -205,6 +208,9 @@ impl Sessions {
     }
 
     fn leave(&mut self, seat: Seat) {
+        // Closing before no longer a session: a drain must not find neither.
+        self.shared.ledger.closing().enter();
+        self.shared.ledger.sessions().leave();
         let Seat { subscriber, index } = seat;
         let moved = self.rooms.leave(subscriber.room(), index);
         let moved = moved.and_then(|Member(key)| self.held.get_mut(key)?.seat.as_mut());
@@ -273,7 +279,8 @@ impl Sessions {
 
     /// Closes as many sessions as should be closed by now.
     pub(super) fn drain(&mut self, drain: &Drain, now: Instant) {
-        let total = *self.to_drain.get_or_insert_with(|| self.held.iter().filter(|(_, h)| h.is_open()).count());
+        let total =
+            *self.to_drain.get_or_insert_with(|| self.held.iter().filter(|(_, h)| h.is_open()).count());
         let elapsed = now.saturating_duration_since(drain.began).as_secs_f64();
         let share = elapsed / drain.paced_over.as_secs_f64().max(0.001);
         let goal = (f64_of(total) * share).max(elapsed * DRAINED_A_SECOND_MIN).max(1.0);
@@ -308,7 +315,7 @@ impl Sessions {
             self.leave(seat);
         }
         if self.held.try_remove(key).is_some() {
-            self.shared.ledger.sessions().leave();
+            self.shared.ledger.closing().leave();
         }
         self.forget_due(key);
     }
