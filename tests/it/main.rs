@@ -14,6 +14,7 @@
 mod support;
 
 mod architecture;
+mod authority;
 mod chat;
 mod check_command;
 mod compile_fail;

@@ -160,7 +160,8 @@ fn sighup_takes_a_new_token_key() {
     gateway.sighup();
     gateway.wait_until("the new key", |gateway| gateway.ask(&by_new).status == 101);
     assert_eq!(gateway.ask(&gateway.handshake()).status, 401, "the old key is gone");
-    old.settle();
+    // A session never outlives its authority: the key that it stood on is withdrawn.
+    old.expect_close(3003, "no_longer_admitted");
 }
 
 #[test]
