@@ -36,32 +36,36 @@ impl Gateway {
 
     pub(crate) fn start_with(setup: Setup) -> Gateway {
         let mut gateway = Gateway::spawn(setup);
-        gateway.wait_until("the gateway is ready", |gateway| match &gateway.internal {
+        gateway.wait_ready();
+        gateway
+    }
+
+    fn wait_ready(&mut self) {
+        self.wait_until("the gateway is ready", |gateway| match &gateway.internal {
             Some(internal) => internal.try_get("/readyz").is_ok_and(|answer| answer.status == 200),
             None => std::net::TcpStream::connect(gateway.place.address).is_ok(),
         });
-        gateway
     }
 
     /// Starts the process and waits for nothing.
     pub(crate) fn spawn(setup: Setup) -> Gateway {
         let config = setup.write();
-        let mut child = Command::new(binary())
-            .arg("serve")
-            .arg("--config")
-            .arg(&config)
-            .args(&setup.arguments)
-            .envs(setup.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
-        let log = Log::collect(child.stderr.take().expect("a pipe"));
-        let stdout = Log::collect(child.stdout.take().expect("a pipe"));
+        let (child, log, stdout) = launch(&setup);
         let internal = Internal::of_config(&config, setup.dir.path());
         let place = Place::of_setup(&setup);
         Gateway { child, log, stdout, setup, internal, place }
+    }
+
+    /// Ends the process at once and starts it anew, with the files as they are now.
+    pub(crate) fn restart(&mut self) {
+        self.end();
+        (self.child, self.log, self.stdout) = launch(&self.setup);
+        self.wait_ready();
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Asks again until something is so; the gateway must not end meanwhile.
@@ -194,9 +198,25 @@ impl Drop for Gateway {
         if std::thread::panicking() {
             eprintln!("--- what the gateway wrote\n{}\n---", self.log.lines().join("\n"));
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
+}
+
+fn launch(setup: &Setup) -> (Child, Log, Log) {
+    let mut child = Command::new(binary())
+        .arg("serve")
+        .arg("--config")
+        .arg(setup.config())
+        .args(&setup.arguments)
+        .envs(setup.environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let log = Log::collect(child.stderr.take().expect("a pipe"));
+    let stdout = Log::collect(child.stdout.take().expect("a pipe"));
+    (child, log, stdout)
 }
 
 /// The binary under test.

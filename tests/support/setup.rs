@@ -114,9 +114,14 @@ impl Setup {
         format!("{{ {place} = '{}', kid = '{}', algorithm = '{}' }}", key_file(key), key.kid, key.alg.name())
     }
 
+    /// Where `portcullis.toml` is.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir.path().join("portcullis.toml")
+    }
+
     /// Writes `portcullis.toml` and says where.
     pub(crate) fn write(&self) -> PathBuf {
-        let path = self.dir.path().join("portcullis.toml");
+        let path = self.config();
         let text = toml::to_string(&self.table).expect("TOML");
         write_file(&path, text + "\n" + &self.tail, 0o600);
         path
