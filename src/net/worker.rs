@@ -3,6 +3,7 @@
 
 mod held;
 mod obey;
+mod pace;
 mod sessions;
 
 use super::link::Scratch;

@@ -5,6 +5,7 @@ use super::super::link::{Broken, Came, Scratch};
 use super::super::opening::{Opened, unix_now};
 use super::super::shared::{Drain, Shared};
 use super::held::{About, Held, INTERNAL_ERROR, Seat};
+use super::pace::to_be_closed;
 use crate::broadcast::{Delivery, LocalRooms, Member, Sender};
 use crate::rejection::Rejection;
 use crate::session::{End, Opening, Session, Stage};
@@ -15,8 +16,6 @@ use std::time::{Duration, Instant};
 
 /// Reads of one session before the others have their turn.
 const READS_A_TURN: usize = 4;
-/// Sessions that a drain closes a second at least, on each worker.
-const DRAINED_A_SECOND_MIN: f64 = 1000.0;
 
 /// The sessions of one worker.
 pub(super) struct Sessions {
@@ -281,12 +280,11 @@ impl Sessions {
     pub(super) fn drain(&mut self, drain: &Drain, now: Instant) {
         let total =
             *self.to_drain.get_or_insert_with(|| self.held.iter().filter(|(_, h)| h.is_open()).count());
-        let elapsed = now.saturating_duration_since(drain.began).as_secs_f64();
-        let share = elapsed / drain.paced_over.as_secs_f64().max(0.001);
-        let goal = (f64_of(total) * share).max(elapsed * DRAINED_A_SECOND_MIN).max(1.0);
+        let elapsed = now.saturating_duration_since(drain.began);
+        let goal = to_be_closed(total, elapsed, drain.paced_over);
         let keys: Vec<usize> = self.held.iter().filter(|(_, h)| h.is_open()).map(|(key, _)| key).collect();
         for key in keys {
-            if f64_of(self.drained) >= goal {
+            if self.drained >= goal {
                 break;
             }
             self.drained += 1;
@@ -325,10 +323,4 @@ impl Sessions {
             *slot = NEVER;
         }
     }
-}
-
-/// Counts of sessions are far below 2^52.
-#[expect(clippy::as_conversions, reason = "there is no lossless conversion, and none is needed")]
-fn f64_of(count: usize) -> f64 {
-    count as f64
 }
