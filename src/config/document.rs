@@ -255,6 +255,23 @@ impl<'a> Section<'a> {
         self.notes.error(Some(span), format!("`{}` {why}", self.path(key)), help);
     }
 
+    /// Says that a value is among those that were `seen` at the same key of other tables, or
+    /// adds it to them.
+    pub(super) fn distinct(
+        &self,
+        key: &str,
+        value: &At<String>,
+        seen: &mut Vec<String>,
+        why: &str,
+        help: &str,
+    ) {
+        if seen.contains(&value.value) {
+            self.bad(key, value.span.clone(), why, help);
+        } else {
+            seen.push(value.value.clone());
+        }
+    }
+
     /// Points out a value that is weaker than the default.
     pub(super) fn loosened(&self, key: &str, span: Span, default: &str, cost: &str) {
         let message = format!("`{}` is looser than the default, {default}", self.path(key));

@@ -22,11 +22,8 @@ pub(super) fn read_all(auth: &mut Section<'_>, folder: &Folder) -> Vec<Issuer> {
             "write what stands in the tokens' claim iss, such as \"https://id.example.com\"",
         );
         if let Some(name) = &name {
-            if seen.contains(&name.value) {
-                let help = "a token could not be told to belong to one of them: put all keys under one `[[auth.issuer]]`";
-                section.bad("issuer", name.span.clone(), "is there twice", help);
-            }
-            seen.push(name.value.clone());
+            let help = "a token could not be told to belong to one of them: put all keys under one `[[auth.issuer]]`";
+            section.distinct("issuer", name, &mut seen, "is there twice", help);
         }
         issuers.extend(read(section, name, folder));
     }

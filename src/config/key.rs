@@ -42,15 +42,8 @@ fn read_keys(sections: Vec<Section<'_>>, algorithms: &[Algorithm], folder: &Fold
     for mut section in sections {
         let kid = kid(&mut section, several);
         if let Some(kid) = &kid {
-            if kids.contains(&kid.value) {
-                section.bad(
-                    "kid",
-                    kid.span.clone(),
-                    "is there twice",
-                    "one kid names one key: give each its own",
-                );
-            }
-            kids.push(kid.value.clone());
+            let help = "one kid names one key: give each its own";
+            section.distinct("kid", kid, &mut kids, "is there twice", help);
         }
         let kid = kid.map(|kid| kid.value);
         let algorithm = algorithm_of(&mut section, algorithms);

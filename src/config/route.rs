@@ -33,15 +33,8 @@ pub(super) fn read_all(root: &mut Section<'_>, globals: &Globals<'_>) -> Vec<Arc
     for mut section in sections {
         let path = section.required("path", "write such as `path = \"/chat/{room}\"`");
         if let Some(path) = &path {
-            if paths.contains(&path.value) {
-                section.bad(
-                    "path",
-                    path.span.clone(),
-                    "is that of another route",
-                    "give each route its own path",
-                );
-            }
-            paths.push(path.value.clone());
+            let help = "give each route its own path";
+            section.distinct("path", path, &mut paths, "is that of another route", help);
         }
         let limits = globals.limits.overridden(section.section("limits"));
         queues.push((limits.clone(), section.span()));
