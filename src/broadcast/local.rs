@@ -121,6 +121,10 @@ impl LocalRooms {
     pub fn flush(&mut self, mut flush: impl FnMut(&[Member], &Turn)) {
         while let Some(room) = self.dirty.pop() {
             let Some(local) = self.rooms.get_mut(&room) else { continue };
+            // A room that was left and entered again within the turn is noted twice.
+            if local.turn.octets.is_empty() {
+                continue;
+            }
             // A quiet room keeps no buffer: the buffer goes from room to room.
             let mut turn = std::mem::take(&mut local.turn);
             flush(&local.members, &turn);
