@@ -25,3 +25,8 @@ pub struct Sender {
     /// Number that no other session of the worker has.
     pub serial: u64,
 }
+
+#[cfg(test)]
+pub(crate) mod support;
+#[cfg(test)]
+mod tests;

@@ -135,8 +135,11 @@ impl Session {
             (Stage::Open, Event::Text(text)) => self.message(Opcode::Text, text.as_bytes(), now, counters),
             (Stage::Open, Event::Binary(octets)) => self.message(Opcode::Binary, octets, now, counters),
             (Stage::Open, Event::Ping(payload)) => {
-                *pong = Some(payload.to_vec());
-                self.control(now)
+                let verdict = self.control(now);
+                if verdict.is_continue() {
+                    *pong = Some(payload.to_vec());
+                }
+                verdict
             }
             (Stage::Open, Event::Pong(_)) => match self.pinged.take() {
                 Some(_) => ControlFlow::Continue(()),
@@ -288,3 +291,6 @@ impl Session {
 /// The code of a Close frame that has none (RFC 6455 section 7.1.5); never sent.
 const NO_CODE: u16 = 1005;
 const INTERNAL_ERROR: u16 = 1011;
+
+#[cfg(test)]
+mod tests;
