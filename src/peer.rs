@@ -1,12 +1,31 @@
 //! Owns the address of the other end of a socket and the prefix by which it is limited.
 //! Never knows a limit.
 
+use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The address of the other end of a socket, as it is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Peer(IpAddr);
+
+/// The proxies whose word about a client's address counts (`trusted_proxies`).
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Box<[IpNet]>);
+
+impl TrustedProxies {
+    /// These networks; none trusts nobody.
+    #[must_use]
+    pub fn new(networks: Vec<IpNet>) -> TrustedProxies {
+        TrustedProxies(networks.into())
+    }
+
+    /// Whether this address is one of them.
+    #[must_use]
+    pub fn trusts(&self, peer: Peer) -> bool {
+        self.0.iter().any(|network| network.contains(&peer.0))
+    }
+}
 
 /// What is counted together: one IPv4 address, or one IPv6 /64, which is what a single
 /// subscriber is commonly given (RFC 6177).

@@ -123,6 +123,11 @@ reasons! {
     /// So many connections over a cap that they are no longer told so.
     CapacityFlood "capacity_flood" Answer::Drop;
 
+    /// The proxy protocol is required, and this peer is no trusted proxy.
+    ProxyUntrusted "proxy_untrusted" Answer::Drop;
+    /// A PROXY header that is malformed, or did not come in time.
+    ProxyMalformed "proxy_malformed" Answer::Drop;
+
     // --- head
     /// A request head that breaks RFC 9112.
     HeadMalformed "head_malformed" refuse(400, "The request head is malformed");
@@ -151,6 +156,9 @@ reasons! {
     /// This address sent too many bad credentials.
     AddressCredentials "address_credentials"
         refuse_with(429, "Too many failed credentials from this address", Field::RetryAfter(30));
+
+    /// An `X-Forwarded-For` of a trusted proxy that is no list of addresses.
+    ForwardedMalformed "forwarded_malformed" refuse(400, "X-Forwarded-For is malformed");
 
     // --- target and Host
     /// A request target that is not ours to understand (RFC 9112 section 3.2).

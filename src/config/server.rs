@@ -3,7 +3,10 @@
 
 use super::document::{At, Section};
 use super::mask::quoted;
-use std::net::SocketAddr;
+use crate::net::ProxyProtocol;
+use crate::peer::TrustedProxies;
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -16,6 +19,10 @@ pub struct Server {
     pub workers: NonZeroUsize,
     /// `drain_timeout`: from the signal to the exit at most.
     pub drain_timeout: Duration,
+    /// `trusted_proxies`: whose word about a client's address counts.
+    pub proxies: TrustedProxies,
+    /// `proxy_protocol`: how they give it.
+    pub proxy_protocol: ProxyProtocol,
 }
 
 /// What `[server]` says.
@@ -35,7 +42,7 @@ pub(super) fn read(mut section: Section<'_>, cores: NonZeroUsize) -> ServerFacts
     }
     let workers = section.number("workers", 0..=WORKERS_MAX);
     let workers = workers.and_then(|at| usize::try_from(at.value).ok()).and_then(NonZeroUsize::new);
-    proxies(&mut section);
+    let (proxies, proxy_protocol) = proxies(&mut section);
     let drain_timeout = section.duration("drain_timeout", DRAIN_TIMEOUT_MIN..=DRAIN_TIMEOUT_MAX);
     section.finish();
     ServerFacts {
@@ -43,6 +50,8 @@ pub(super) fn read(mut section: Section<'_>, cores: NonZeroUsize) -> ServerFacts
             listen,
             workers: workers.unwrap_or(cores),
             drain_timeout: drain_timeout.map_or(DRAIN_TIMEOUT, |at| at.value),
+            proxies,
+            proxy_protocol,
         },
         hosts,
     }
@@ -72,32 +81,48 @@ fn listen(section: &mut Section<'_>) -> Vec<SocketAddr> {
     addresses
 }
 
-fn proxies(section: &mut Section<'_>) {
-    if let Some(mode) = section.string("proxy_protocol") {
-        match mode.value.as_str() {
-            "off" => {}
-            "required" => section.bad(
-                "proxy_protocol",
-                mode.span,
-                "= \"required\" is not supported in this version",
-                "write \"off\", and let the gateway itself take the connections",
-            ),
-            _ => section.bad(
-                "proxy_protocol",
-                mode.span,
-                "is neither \"off\" nor \"required\"",
-                "write \"off\"",
-            ),
+/// `trusted_proxies` and `proxy_protocol`.
+fn proxies(section: &mut Section<'_>) -> (TrustedProxies, ProxyProtocol) {
+    let mode = section.string("proxy_protocol");
+    let list = section.strings("trusted_proxies");
+    let mut networks = Vec::new();
+    for At { value, span } in list.map(|list| list.value).unwrap_or_default() {
+        match value.parse::<IpNet>().or_else(|_| value.parse::<IpAddr>().map(IpNet::from)) {
+            Ok(network) if network.prefix_len() == 0 => {
+                let why = "trusts every address there is, so every peer could choose its own";
+                section.bad("trusted_proxies", span, why, "list the addresses of the proxies alone");
+            }
+            Ok(network) => networks.push(network.trunc()),
+            Err(_) => {
+                let why = format!("has {}, which is no network", quoted(&value));
+                let help = "write networks, such as \"10.0.0.0/8\" or \"2001:db8::/32\", or addresses";
+                section.bad("trusted_proxies", span, &why, help);
+            }
         }
     }
-    if let Some(proxies) = section.strings("trusted_proxies").filter(|list| !list.value.is_empty()) {
-        let help =
-            "write `trusted_proxies = []`; behind a proxy every peer has the proxy's address, and its limits";
-        section.bad("trusted_proxies", proxies.span, "is not supported in this version", help);
-    }
+    let required = match mode {
+        None => false,
+        Some(mode) => match mode.value.as_str() {
+            "off" => false,
+            "required" => {
+                if networks.is_empty() {
+                    let why = "= \"required\" without `trusted_proxies` would refuse every connection";
+                    section.bad("proxy_protocol", mode.span, why, "list the proxies in `trusted_proxies`");
+                }
+                true
+            }
+            _ => {
+                let why = "is neither \"off\" nor \"required\"";
+                section.bad("proxy_protocol", mode.span, why, "write \"off\"");
+                false
+            }
+        },
+    };
+    let protocol = if required { ProxyProtocol::Required } else { ProxyProtocol::Off };
+    (TrustedProxies::new(networks), protocol)
 }
 
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8443);
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 8443);
 const WORKERS_MAX: u64 = 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT_MIN: Duration = Duration::from_secs(1);

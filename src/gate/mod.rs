@@ -7,6 +7,7 @@
 
 mod admit;
 mod fetch_metadata;
+mod forwarded;
 mod head;
 mod host;
 mod origin_policy;
@@ -17,6 +18,7 @@ mod target;
 mod upgrade;
 
 pub use admit::{Admitted, Caller, Gate, Throttles};
+pub use forwarded::client_of;
 pub use head::{HeadLimits, HeadProgress, RawHead, judge_head};
 pub use host::{Host, HostPolicy};
 pub use origin_policy::{OriginPolicy, PermittedOrigin};

@@ -51,7 +51,15 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     let internal_bound = internal.as_ref().map(|internal| bind_internal(&internal.listen)).transpose()?;
 
     let log = Log::to_stderr(options.log_level, options.log_format).map_err(Failure::thread)?;
-    let whole = parts::whole(gate, tls, &limits, workers, log, options.demo_page);
+    let whole = parts::whole(
+        gate,
+        tls,
+        &limits,
+        workers,
+        log,
+        options.demo_page,
+        (server.proxies, server.proxy_protocol),
+    );
     let parts::Whole { shared, orders, asked } = whole;
     let threads = start_workers(bound, orders, &shared)?;
     shared.ledger.tell(Level::Info, "started", &started(&addresses, workers));

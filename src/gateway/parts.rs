@@ -7,7 +7,8 @@ use crate::config::Limits;
 use crate::gate::{Gate, Throttles};
 use crate::ledger::{Ledger, Log};
 use crate::net::tls::Material;
-use crate::net::{Control, DemoPage, OpeningLimits, OrderDesk, Orders, Rules, Shared};
+use crate::net::{Control, DemoPage, OpeningLimits, OrderDesk, Orders, ProxyProtocol, Rules, Shared};
+use crate::peer::TrustedProxies;
 use crate::throttle::{CountTable, RateTable};
 use arc_swap::ArcSwap;
 use std::sync::atomic::AtomicBool;
@@ -34,6 +35,7 @@ pub(super) fn whole(
     workers: usize,
     log: Log,
     page: Option<DemoPage>,
+    (proxies, proxy_protocol): (TrustedProxies, ProxyProtocol),
 ) -> Whole {
     let (desk, orders) = OrderDesk::new(workers);
     let (control, asked) = mpsc::channel(1);
@@ -57,6 +59,8 @@ pub(super) fn whole(
         handshakes: RateTable::new(limits.handshakes_per_address, ADDRESSES_MAX),
         addresses: CountTable::new(),
         page,
+        proxies,
+        proxy_protocol,
         orders: desk,
         control,
         started: Instant::now(),

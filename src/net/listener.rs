@@ -1,6 +1,7 @@
 //! Owns the listening sockets and the permit that each connection holds while it lasts.
 //! Never knows TLS or HTTP.
 
+use super::proxied::ProxyProtocol;
 use super::shared::Shared;
 use crate::ledger::{Facts, Ledger, Level};
 use crate::peer::{Peer, PeerPrefix};
@@ -65,12 +66,36 @@ pub(super) struct Accepted {
     pub(super) permit: Permit,
     /// What it is told once its head is there.
     pub(super) overload: Option<Rejection>,
+    /// The peer is a trusted proxy: whom it speaks for is still to be heard.
+    pub(super) by_proxy: bool,
 }
 
 /// The place of a connection; dropping it gives the place back.
 pub(super) struct Permit {
     ledger: Arc<Ledger>,
-    _address: CountPermit<PeerPrefix>,
+    /// Its address's; none for a trusted proxy, which is neither counted nor limited.
+    address: Option<CountPermit<PeerPrefix>>,
+}
+
+impl Permit {
+    /// Counts the connection to an address and its rate, once it is known whose it is. An
+    /// overload is told once there is a head; an error is a flood that is not told.
+    pub(super) fn charge(&mut self, peer: Peer, shared: &Shared) -> Result<Option<Rejection>, Rejection> {
+        let rate = shared.handshakes.take(&peer.prefix(), Instant::now());
+        if rate == Verdict::Flood {
+            return Err(Rejection::AddressFlood);
+        }
+        let cap = shared.limits.connections_per_address;
+        let told = cap.saturating_add(TOLD_BEYOND_CAP);
+        self.address = Some(shared.addresses.hold(&peer.prefix(), told).ok_or(Rejection::AddressFlood)?);
+        Ok(if shared.addresses.held(&peer.prefix()) > cap {
+            Some(Rejection::AddressConnections)
+        } else if rate == Verdict::Over {
+            Some(Rejection::AddressHandshakes)
+        } else {
+            None
+        })
+    }
 }
 
 impl Drop for Permit {
@@ -128,28 +153,19 @@ fn whose_fault(error: &io::Error) -> Fault {
 }
 
 fn admit(socket: TcpStream, peer: Peer, shared: &Shared) -> Result<Accepted, Rejection> {
-    let limits = &shared.limits;
-    let rate = shared.handshakes.take(&peer.prefix(), Instant::now());
-    if rate == Verdict::Flood {
-        return Err(Rejection::AddressFlood);
+    let by_proxy = shared.proxies.trusts(peer);
+    if shared.proxy_protocol == ProxyProtocol::Required && !by_proxy {
+        return Err(Rejection::ProxyUntrusted);
     }
-    let told = limits.connections_per_address.saturating_add(TOLD_BEYOND_CAP);
-    let address = shared.addresses.hold(&peer.prefix(), told).ok_or(Rejection::AddressFlood)?;
     let held = usize::try_from(shared.ledger.connections().enter()).unwrap_or(usize::MAX);
-    let permit = Permit { ledger: Arc::clone(&shared.ledger), _address: address };
-    if held > limits.connections.saturating_add(TOLD_BEYOND_CAP) {
+    let mut permit = Permit { ledger: Arc::clone(&shared.ledger), address: None };
+    if held > shared.limits.connections.saturating_add(TOLD_BEYOND_CAP) {
         return Err(Rejection::CapacityFlood);
     }
-    let overload = if held > limits.connections {
-        Some(Rejection::ConnectionsFull)
-    } else if shared.addresses.held(&peer.prefix()) > limits.connections_per_address {
-        Some(Rejection::AddressConnections)
-    } else if rate == Verdict::Over {
-        Some(Rejection::AddressHandshakes)
-    } else {
-        None
-    };
+    let overload = if by_proxy { None } else { permit.charge(peer, shared)? };
+    let full = (held > shared.limits.connections).then_some(Rejection::ConnectionsFull);
+    let overload = full.or(overload);
     // A frame is written whole: waiting for more to join it would only delay it.
     let _ = SockRef::from(&socket).set_tcp_nodelay(true);
-    Ok(Accepted { socket, peer, permit, overload })
+    Ok(Accepted { socket, peer, permit, overload, by_proxy })
 }

@@ -5,13 +5,15 @@ use super::answer;
 use super::http::serve;
 use super::link::{Link, Scratch};
 use super::listener::{Accepted, Permit};
+use super::proxied::{ProxyProtocol, read_header};
 use super::shared::{Rules, Shared};
 use super::tls::{TlsFault, TlsState, TlsWire};
-use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Refused, judge_head};
+use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Refused, client_of, judge_head};
 use crate::ledger::{Facts, RequestId};
 use crate::peer::Peer;
 use crate::rejection::{Answer, Rejection};
 use crate::throttle::CountPermit;
+use http::request::Parts;
 use socket2::SockRef;
 use std::cell::RefCell;
 use std::io;
@@ -44,23 +46,23 @@ pub(super) async fn open(
     shared: &Shared,
     scratch: &RefCell<Scratch>,
 ) -> Option<Opened> {
-    let Accepted { socket, peer, permit, overload } = accepted;
-    let request = RequestId::next();
-    let began = Instant::now();
+    let Accepted { socket, peer, permit, overload, by_proxy } = accepted;
+    let (request, began) = (RequestId::next(), Instant::now());
+    let mut opening =
+        Opening { socket, peer, permit, port, request, began, tls: None, plain: Vec::new(), shared, scratch };
     let rules = shared.rules.load_full();
-    let mut opening = Opening { socket, tls: None, plain: Vec::new(), shared, scratch };
 
-    let answered = opening.answer(&rules, peer, port, overload, request, began).await;
-    let (refused, response) = match answered {
+    let (refused, response) = match opening.answer(&rules, overload, by_proxy).await {
         Ok(Verdict::Admitted { admitted, place, response, head_bytes }) => {
             let deadline = began + shared.limits.handshake_timeout;
             let sent = timeout_at(deadline.into(), opening.send(&response)).await;
-            let (Ok(Ok(())), Some(tls)) = (sent, opening.tls.take()) else {
+            let Opening { socket, peer, permit, tls, mut plain, .. } = opening;
+            let (Ok(Ok(())), Some(tls)) = (sent, tls) else {
                 log(shared, bare(Rejection::HandshakeAbandoned), peer, request);
                 return None;
             };
-            let early = opening.plain.split_off(head_bytes.min(opening.plain.len()));
-            let link = Link::new(opening.socket, tls);
+            let early = plain.split_off(head_bytes.min(plain.len()));
+            let link = Link::new(socket, tls);
             return Some(Opened { link, admitted: *admitted, place, permit, peer, request, early });
         }
         Ok(Verdict::Page { response }) => (None, Some(response)),
@@ -68,13 +70,12 @@ pub(super) async fn open(
         Err(reason) => (Some(bare(reason)), None),
     };
     if let Some(refused) = refused {
-        log(shared, refused, peer, request);
+        log(shared, refused, opening.peer, request);
     }
     if let Some(response) = response {
         // The peer's place is held until its answer is out: a flood of refusals is counted.
         opening.say_goodbye(&response).await;
     }
-    drop(permit);
     None
 }
 
@@ -87,6 +88,12 @@ enum Verdict {
 
 struct Opening<'a> {
     socket: TcpStream,
+    /// Whoever a trusted proxy speaks for, once it has said so.
+    peer: Peer,
+    permit: Permit,
+    port: u16,
+    request: RequestId,
+    began: Instant,
     tls: Option<TlsWire>,
     /// Plaintext that came.
     plain: Vec<u8>,
@@ -99,40 +106,65 @@ impl Opening<'_> {
     async fn answer(
         &mut self,
         rules: &Rules,
-        peer: Peer,
-        port: u16,
         overload: Option<Rejection>,
-        request: RequestId,
-        began: Instant,
+        by_proxy: bool,
     ) -> Result<Verdict, Rejection> {
         let limits = self.shared.limits;
-        let tls_deadline = began + limits.tls_timeout.min(limits.handshake_timeout);
+        let whole_deadline = self.began + limits.handshake_timeout;
+        let tls_deadline = whole_deadline.min(self.began + limits.tls_timeout);
+        let by_header = by_proxy && self.shared.proxy_protocol == ProxyProtocol::Required;
+        let mut overload = overload;
+        if by_header {
+            let heard = timeout_at(tls_deadline.into(), read_header(&self.socket)).await;
+            if let Some(client) = heard.unwrap_or(Err(Rejection::ProxyMalformed))? {
+                self.peer = client;
+                overload = overload.or(self.permit.charge(client, self.shared)?);
+            }
+        }
         let greeted = timeout_at(tls_deadline.into(), self.greet(rules)).await;
         let server_name = greeted.unwrap_or(Err(Rejection::TlsTimeout))?;
 
-        let head_deadline = (Instant::now() + limits.head_timeout).min(began + limits.handshake_timeout);
+        let head_deadline = whole_deadline.min(Instant::now() + limits.head_timeout);
         let read = timeout_at(head_deadline.into(), self.read_head()).await;
         let head_bytes = match read.unwrap_or(Err(Rejection::HeadTimeout)) {
             Ok(head_bytes) => head_bytes,
-            Err(reason) => return self.refuse(reason, request),
+            Err(reason) => return self.refuse(reason),
         };
         let draining = self.shared.is_draining().then_some(Rejection::Draining);
         if let Some(reason) = draining.or(overload) {
-            return self.refuse(reason, request);
+            return self.refuse(reason);
         }
-        let caller = Caller {
-            peer,
-            server_name: server_name.as_deref(),
-            local_port: port,
-            now: Instant::now(),
-            unix_now: unix_now().as_secs(),
+        self.judge(rules, head_bytes, server_name.as_deref(), by_proxy && !by_header).await
+    }
+
+    /// Lets hyper take the head apart and floor 1 judge it.
+    async fn judge(
+        &mut self,
+        rules: &Rules,
+        head_bytes: usize,
+        server_name: Option<&str>,
+        is_forwarded: bool,
+    ) -> Result<Verdict, Rejection> {
+        let Opening { peer, permit, port, request, plain, shared, .. } = self;
+        let mut admit = |parts: &Parts| {
+            if is_forwarded {
+                hear_forwarded(parts, peer, permit, shared)?;
+            }
+            let caller = Caller {
+                peer: *peer,
+                server_name,
+                local_port: *port,
+                now: Instant::now(),
+                unix_now: unix_now().as_secs(),
+            };
+            rules.gate.admit(parts, &caller, &shared.throttles)
         };
-        let strict_transport = self.shared.page.is_none();
+        let strict_transport = shared.page.is_none();
         let mut verdict = None;
-        let head = self.plain.get(..head_bytes).unwrap_or_default();
+        let head = plain.get(..head_bytes).unwrap_or_default();
         let response = serve(
             head,
-            |parts| match rules.gate.admit(&parts, &caller, &self.shared.throttles) {
+            |parts| match admit(&parts) {
                 Ok((admitted, place)) => match answer::switching(&admitted) {
                     Some(reply) => {
                         verdict = Some(Ok((Box::new(admitted), place)));
@@ -140,22 +172,22 @@ impl Opening<'_> {
                     }
                     None => {
                         verdict = Some(Err(Some(bare(Rejection::HandshakeFailed))));
-                        answer::refusal(Rejection::HandshakeFailed, request, strict_transport)
+                        answer::refusal(Rejection::HandshakeFailed, *request, strict_transport)
                     }
                 },
-                Err(refused) => match &self.shared.page {
+                Err(refused) => match &shared.page {
                     Some(page) if is_for_page(&refused, &parts) => {
                         verdict = Some(Err(None));
                         answer::page(page)
                     }
                     Some(_) | None => {
-                        let reply = answer::refusal(refused.reason, request, strict_transport);
+                        let reply = answer::refusal(refused.reason, *request, strict_transport);
                         verdict = Some(Err(Some(refused)));
                         reply
                     }
                 },
             },
-            limits.head_timeout,
+            shared.limits.head_timeout,
         )
         .await;
         match (verdict, response) {
@@ -167,15 +199,15 @@ impl Opening<'_> {
                 Ok(Verdict::Refused { refused: Box::new(refused), response: Some(response) })
             }
             // hyper did not like a head that our reader passed: refused all the same.
-            (_, None) | (None, _) => self.refuse(Rejection::HeadMalformed, request),
+            (_, None) | (None, _) => self.refuse(Rejection::HeadMalformed),
         }
     }
 
     /// Refuses before there is a request that hyper could answer.
-    fn refuse(&self, reason: Rejection, request: RequestId) -> Result<Verdict, Rejection> {
+    fn refuse(&self, reason: Rejection) -> Result<Verdict, Rejection> {
         match reason.answer() {
             Answer::Refuse { .. } => {
-                let reply = answer::refusal(reason, request, self.shared.page.is_none());
+                let reply = answer::refusal(reason, self.request, self.shared.page.is_none());
                 let response = Some(answer::octets(&reply));
                 Ok(Verdict::Refused { refused: Box::new(bare(reason)), response })
             }
@@ -300,8 +332,25 @@ async fn send_all(socket: &TcpStream, mut octets: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// A trusted proxy says whom it speaks for: the connection is counted to that client.
+fn hear_forwarded(
+    parts: &Parts,
+    peer: &mut Peer,
+    permit: &mut Permit,
+    shared: &Shared,
+) -> Result<(), Refused> {
+    let Some(client) = client_of(&parts.headers, &shared.proxies).map_err(bare)? else { return Ok(()) };
+    *peer = client;
+    match permit.charge(client, shared) {
+        Ok(None) => Ok(()),
+        Ok(Some(reason)) => Err(bare(reason)),
+        // There is a head by now, so that can be told.
+        Err(_) => Err(bare(Rejection::AddressHandshakes)),
+    }
+}
+
 /// `dev` has a page at `/`: whoever passed the checks of target and Host may read it.
-fn is_for_page(refused: &Refused, parts: &http::request::Parts) -> bool {
+fn is_for_page(refused: &Refused, parts: &Parts) -> bool {
     refused.reason == Rejection::RouteNotFound && parts.uri.path() == "/" && parts.method == http::Method::GET
 }
 

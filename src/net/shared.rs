@@ -3,11 +3,12 @@
 
 use super::answer::DemoPage;
 use super::orders::OrderDesk;
+use super::proxied::ProxyProtocol;
 use super::tls::Material;
 use crate::broadcast::Hub;
 use crate::gate::{Gate, HeadLimits, Throttles};
 use crate::ledger::Ledger;
-use crate::peer::PeerPrefix;
+use crate::peer::{PeerPrefix, TrustedProxies};
 use crate::throttle::{CountTable, RateTable};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -57,6 +58,10 @@ pub struct Shared {
     pub handshakes: RateTable<PeerPrefix>,
     /// Connections of an address.
     pub addresses: Arc<CountTable<PeerPrefix>>,
+    /// Whose word about a client's address counts.
+    pub proxies: TrustedProxies,
+    /// How they give it.
+    pub proxy_protocol: ProxyProtocol,
     /// What `dev` serves at `/`.
     pub page: Option<DemoPage>,
     /// The way to each worker for the operator's orders.

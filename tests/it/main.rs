@@ -23,6 +23,7 @@ mod handshake_time;
 mod internal_port;
 mod limits;
 mod logs;
+mod proxied;
 mod session_end;
 mod signals;
 mod slow_reader;
