@@ -42,9 +42,10 @@ impl Source {
             if line.trim() == "#[cfg(test)]" {
                 let indent = &line[..line.len() - line.trim_start().len()];
                 let end = format!("{indent}}}");
-                for skipped in lines.by_ref() {
+                for (index, skipped) in lines.by_ref().enumerate() {
                     code.push('\n');
-                    if skipped == end || skipped.starts_with(indent) && skipped.ends_with(';') {
+                    // An item of one line, or one that ends where it began.
+                    if index == 0 && skipped.ends_with(';') || skipped == end {
                         break;
                     }
                 }

@@ -8,7 +8,8 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 const TIMEOUT: &str = "limits.handshake_timeout = '1s'";
-const ABOUT_A_SECOND: Duration = Duration::from_millis(2500);
+/// A second and what a busy machine takes; without the key it would be five seconds.
+const ABOUT_A_SECOND: Duration = Duration::from_millis(4500);
 
 #[test]
 fn a_peer_that_says_nothing_is_dropped() {

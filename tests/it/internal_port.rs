@@ -1,6 +1,7 @@
 //! Owns the stories of the internal port: health, metrics, publishing.
 //! Never knows what is refused there to strangers.
 
+use crate::support::gateway::run;
 use crate::support::internal::Metrics;
 use crate::support::setup::{Setup, free_address};
 use crate::support::{Gateway, Token};
@@ -153,4 +154,28 @@ fn a_socket_that_a_dead_gateway_left_is_taken_over() {
     let mode = std::fs::metadata(&path).expect("a socket").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(gateway.internal().get("/healthz").status, 200);
+}
+
+#[test]
+fn a_gateway_that_ends_takes_its_socket_along_and_comes_back_on_it() {
+    let mut gateway = Gateway::start();
+    let path = gateway.dir().join("internal.sock");
+    assert!(path.exists());
+    gateway.sigterm();
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+    assert!(!path.exists(), "nothing is left behind");
+    gateway.restart();
+    assert_eq!(gateway.internal().get("/healthz").status, 200);
+}
+
+#[test]
+fn a_socket_that_another_gateway_listens_on_is_left_to_it() {
+    let gateway = Gateway::start();
+    let second = Setup::new()
+        .toml(&format!("internal.listen = 'unix:{}'", gateway.dir().join("internal.sock").display()));
+    let config = second.write();
+    let output = run(&["serve", "--config", config.to_str().expect("a path")]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("internal.sock"));
+    assert_eq!(gateway.internal().get("/healthz").status, 200, "it is still the first one's");
 }

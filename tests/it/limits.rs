@@ -80,7 +80,7 @@ fn more_fragments_do_not_buy_a_message_more_time() {
 
 #[test]
 fn messages_have_a_rate() {
-    let gateway = Gateway::with("limits.messages_per_connection = '1/s burst 5'");
+    let gateway = Gateway::with("limits.messages_per_connection = '1/m burst 5'");
     let mut bob = gateway.join("lobby", "bob");
     let mut alice = gateway.join("lobby", "alice");
     let burst: Vec<u8> = (0..7).flat_map(|index| Frame::text(index.to_string()).octets()).collect();
@@ -93,7 +93,7 @@ fn messages_have_a_rate() {
 
 #[test]
 fn pings_and_unasked_pongs_have_a_rate() {
-    let gateway = Gateway::with("limits.pings_per_connection = '1/s burst 5'");
+    let gateway = Gateway::with("limits.pings_per_connection = '1/m burst 5'");
     for frame in [Frame::ping("p"), Frame::pong("p")] {
         let mut ws = gateway.open(&gateway.handshake());
         let burst = |count: usize| (0..count).flat_map(|_| frame.octets()).collect::<Vec<u8>>();
@@ -208,4 +208,61 @@ fn a_route_may_have_limits_of_its_own() {
     big.expect_text(&"f".repeat(16));
     small.send(&Frame::text("f".repeat(17)));
     small.expect_violation(1009, "message_too_big");
+}
+
+#[test]
+fn the_smallest_limits_of_a_session_let_the_smallest_message_through() {
+    let gateway = Gateway::with(
+        "limits.message_bytes = '1B'\nlimits.message_fragments = 1\nlimits.messages_per_connection = '1/h burst 3'\n\
+         limits.pings_per_connection = '1/h burst 1'\nlimits.send_queue = '17B'",
+    );
+    let mut bob = gateway.join("lobby", "bob");
+    let mut alice = gateway.join("lobby", "alice");
+    for text in ["", "1", "2"] {
+        alice.text(text);
+        bob.expect_text(text);
+    }
+    alice.text("3");
+    alice.expect_violation(1008, "message_rate");
+    let mut carol = gateway.join("lobby", "carol");
+    carol.send(&Frame::binary([1, 2]));
+    carol.expect_violation(1009, "message_too_big");
+    let mut dave = gateway.join("lobby", "dave");
+    dave.send(&Frame::text("1").open_ended());
+    dave.send(&Frame::continuation(""));
+    dave.expect_violation(1008, "message_fragments");
+    let mut erin = gateway.join("lobby", "erin");
+    erin.send(&Frame::ping("one was used to settle"));
+    erin.expect_violation(1008, "ping_rate");
+}
+
+#[test]
+fn the_smallest_limits_of_an_address_let_one_in() {
+    let gateway = Gateway::with("limits.connections_per_ip = 1");
+    let first = gateway.join("lobby", "alice");
+    refuse(&gateway, refused(429, "address_connections"));
+    first.leave();
+    gateway.wait_metric("portcullis_connections", &[], 0.0);
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+
+    let gateway = Gateway::with("limits.connections = 1");
+    let first = gateway.join("lobby", "alice");
+    refuse(&gateway, refused(503, "connections_full"));
+    first.leave();
+    gateway.wait_metric("portcullis_connections", &[], 0.0);
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+
+    let gateway = Gateway::with("limits.handshakes_per_ip = '1/h burst 1'");
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+    refuse(&gateway, refused(429, "address_handshakes"));
+
+    let gateway = Gateway::with("limits.failed_credentials_per_ip = '1/h burst 1'");
+    let bad = gateway.handshake().bearer("a.b.c");
+    assert_eq!(gateway.ask(&bad).status, 401);
+    expect_refusal(&gateway, &bad, refused(429, "address_credentials"));
+
+    let gateway = Gateway::with("limits.connections_per_subject = 1");
+    let _first = gateway.join("lobby", "alice");
+    refuse(&gateway, refused(429, "subject_connections"));
+    let _other = gateway.join("lobby", "bob");
 }

@@ -56,9 +56,19 @@ impl Gateway {
         Gateway { child, log, stdout, setup, internal, place }
     }
 
-    /// Ends the process at once and starts it anew, with the files as they are now.
+    /// Starts the process anew after its end, with the files as they are now.
     pub(crate) fn restart(&mut self) {
+        self.wait_exit();
+        self.launch_anew();
+    }
+
+    /// Kills the process and starts it anew on what it left behind.
+    pub(crate) fn kill_and_restart(&mut self) {
         self.end();
+        self.launch_anew();
+    }
+
+    fn launch_anew(&mut self) {
         (self.child, self.log, self.stdout) = launch(&self.setup);
         self.wait_ready();
     }
