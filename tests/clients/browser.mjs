@@ -10,7 +10,7 @@ import { createServer as createPlainServer } from "node:http";
 import { createServer } from "node:https";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
-import { claim, dev, finish, serve } from "./gateway.mjs";
+import { claim, dev, finish, serve } from "./support/gateway.mjs";
 
 const ours = await dev();
 const [alice] = ours.tokens;

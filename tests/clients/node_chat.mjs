@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import WebSocket from "ws";
-import { claim, dev, finish, withTimeout } from "./gateway.mjs";
+import { claim, dev, finish, withTimeout } from "./support/gateway.mjs";
 
 const gateway = await dev();
 const [alice, bob] = gateway.tokens;
