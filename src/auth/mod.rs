@@ -29,6 +29,7 @@ mod authority;
 mod grant;
 mod identity;
 mod revocation;
+mod revocation_text;
 
 mod mint;
 mod signing_key;

@@ -17,17 +17,17 @@ pub struct Revocations {
 }
 
 #[derive(Debug, Default)]
-struct Set {
+pub(super) struct Set {
     /// By identifier: until when it is remembered.
-    tokens: HashMap<Box<str>, u64>,
+    pub(super) tokens: HashMap<Box<str>, u64>,
     /// By subject: tokens issued up to then, and until when it is remembered.
-    subjects: HashMap<Box<str>, Until>,
+    pub(super) subjects: HashMap<Box<str>, Until>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Until {
-    issued_up_to: u64,
-    kept: u64,
+pub(super) struct Until {
+    pub(super) issued_up_to: u64,
+    pub(super) kept: u64,
 }
 
 /// There is no room for another revocation.
@@ -35,6 +35,10 @@ struct Until {
 pub struct TooMany;
 
 impl Revocations {
+    pub(super) fn of(set: Set) -> Revocations {
+        Revocations { set: Mutex::new(set) }
+    }
+
     /// Revokes the token with this identifier, whether or not it was ever seen. Times are
     /// in seconds since 1970-01-01, `keep` in seconds.
     ///
@@ -77,7 +81,7 @@ impl Revocations {
     }
 
     /// A set whose holder panicked is whole: each change of it is one call.
-    fn set(&self) -> MutexGuard<'_, Set> {
+    pub(super) fn set(&self) -> MutexGuard<'_, Set> {
         self.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

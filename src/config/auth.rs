@@ -7,7 +7,8 @@ use super::findings::Span;
 use super::issuer;
 use super::mask::{self, quoted};
 use super::units::show_duration;
-use crate::auth::{CredentialPolicy, Issuer, Lifetimes};
+use crate::auth::{CredentialPolicy, Issuer, Lifetimes, Revocations};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What `[auth]` says.
@@ -15,6 +16,8 @@ pub(super) struct AuthFacts {
     pub(super) credentials: CredentialFacts,
     pub(super) issuers: Vec<Issuer>,
     pub(super) signing_key: Option<At<String>>,
+    /// `revocation_file`, and what it holds.
+    pub(super) revocations: Option<(PathBuf, Revocations)>,
 }
 
 /// The keys of `[auth]` that a route may override.
@@ -38,10 +41,42 @@ pub(super) fn read(mut section: Section<'_>, folder: &Folder) -> AuthFacts {
     let mut credentials = CredentialFacts::default();
     credentials.take(&mut section);
     let signing_key = section.string("signing_key");
+    let revocations = section.string("revocation_file").and_then(|at| revocations(&section, &at, folder));
     let issuers = issuer::read_all(&mut section, folder);
     section.finish();
-    AuthFacts { credentials, issuers, signing_key }
+    AuthFacts { credentials, issuers, signing_key, revocations }
 }
+
+/// What is revoked already. A file that is not there yet holds nothing; one that is there
+/// is taken whole or not at all.
+fn revocations(section: &Section<'_>, at: &At<String>, folder: &Folder) -> Option<(PathBuf, Revocations)> {
+    let full = folder.resolve(&at.value);
+    if !mask::is_path(&at.value) {
+        section.bad("revocation_file", at.span.clone(), "is no path", "write such as \"revocations.json\"");
+        return None;
+    }
+    if !full.exists() {
+        return Some((full, Revocations::default()));
+    }
+    let octets = match folder.private(&at.value, REVOCATION_BYTES_MAX) {
+        Ok(octets) => octets,
+        Err(fault) => {
+            section.notes().error(Some(at.span.clone()), fault.message, fault.help);
+            return None;
+        }
+    };
+    match Revocations::from_text(octets.expose()) {
+        Ok(revocations) => Some((full, revocations)),
+        Err(why) => {
+            let help = "without it, tokens that were revoked would be let in again";
+            section.notes().error(Some(at.span.clone()), format!("{} {why}", quoted(&at.value)), help);
+            None
+        }
+    }
+}
+
+/// More than the most revocations take, each with its longest name.
+const REVOCATION_BYTES_MAX: u64 = 64 << 20;
 
 /// Says what `signing_key` means where the gateway itself reads the file.
 pub(super) fn point_out_signing_key(facts: &AuthFacts, section: &Section<'_>, folder: &Folder) {
@@ -63,7 +98,7 @@ impl CredentialFacts {
     /// What holds in a route that overrides single keys.
     pub(super) fn overridden(&self, mut section: Section<'_>) -> CredentialFacts {
         let mut facts = self.clone();
-        for key in ["issuer", "signing_key"] {
+        for key in ["issuer", "signing_key", "revocation_file"] {
             section.refuse(key, "cannot be overridden by a route", "write it in `[auth]`, for all routes");
         }
         facts.take(&mut section);

@@ -28,7 +28,7 @@ pub use server::Server;
 pub use signing::Signing;
 pub use watch::Watch;
 
-use crate::auth::Verifier;
+use crate::auth::{Revocations, Verifier};
 use crate::gate::{Gate, HostPolicy};
 use crate::net::tls::{Certificate, Material};
 use document::{At, Section};
@@ -53,6 +53,8 @@ pub struct Loaded {
     pub limits: Limits,
     /// `[internal]`.
     pub internal: Option<Internal>,
+    /// `auth.revocation_file`, and what it holds.
+    pub revocations: Option<(PathBuf, Revocations)>,
     /// What is looser than the default, or soon a fault.
     pub warnings: Findings,
     /// The certificate and the private key, to be noticed when they change.
@@ -171,13 +173,14 @@ struct Parts {
     gate: Gate,
     limits: Limits,
     internal: Option<Internal>,
+    revocations: Option<(PathBuf, Revocations)>,
     watch: Watch,
 }
 
 impl Parts {
     fn loaded(self, warnings: Findings) -> Loaded {
-        let Parts { server, tls, gate, limits, internal, watch } = self;
-        Loaded { server, tls, gate, limits, internal, warnings, watch }
+        let Parts { server, tls, gate, limits, internal, revocations, watch } = self;
+        Loaded { server, tls, gate, limits, internal, revocations, warnings, watch }
     }
 }
 
@@ -243,7 +246,7 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
         routes,
         verifier: Arc::new(Verifier::new(auth.issuers)),
     };
-    Some(Parts { server, tls: tls?, gate, limits, internal, watch })
+    Some(Parts { server, tls: tls?, gate, limits, internal, revocations: auth.revocations, watch })
 }
 
 /// `hosts`, or the exact names and addresses of the certificate.

@@ -9,7 +9,7 @@ pub use crate::net::DemoPage;
 pub use failure::Failure;
 
 use crate::config::{self, InternalListen, Loaded};
-use crate::internal::{self, Guard, Internal};
+use crate::internal::{self, Guard, Internal, RevocationFile};
 use crate::ledger::{Format, Level, Log};
 use crate::net::{self, Bound, Orders, Shared, Whom};
 use crate::rejection::Rejection;
@@ -44,7 +44,9 @@ pub struct Options {
 /// A socket that cannot be bound, or a thread that cannot be started; nothing runs then.
 pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     raise_file_limit();
-    let Loaded { server, tls, gate, limits, internal, warnings: _, watch } = loaded;
+    let Loaded { server, tls, gate, limits, internal, revocations, warnings: _, watch } = loaded;
+    let (revocation_file, revocations) = revocations.unzip();
+    let revocations = revocations.unwrap_or_default();
     let workers = server.workers.get();
     let bound = bind(&server.listen, workers)?;
     let addresses: Vec<SocketAddr> = bound.addresses.clone();
@@ -59,6 +61,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         log,
         options.demo_page,
         (server.proxies, server.proxy_protocol),
+        revocations,
     );
     let parts::Whole { shared, orders, asked } = whole;
     let threads = start_workers(bound, orders, &shared)?;
@@ -80,6 +83,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
                 shared: Arc::clone(&shared),
                 guard: Guard { address, token: internal.token },
                 message_bytes: parts::message_bytes(&shared),
+                revocation_file: revocation_file.map(RevocationFile::at),
                 tls: internal.tls,
             };
             tokio::task::spawn_local(internal::run(port, bound));

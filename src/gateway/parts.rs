@@ -36,6 +36,7 @@ pub(super) fn whole(
     log: Log,
     page: Option<DemoPage>,
     (proxies, proxy_protocol): (TrustedProxies, ProxyProtocol),
+    revocations: Revocations,
 ) -> Whole {
     let (desk, orders) = OrderDesk::new(workers);
     let (control, asked) = mpsc::channel(1);
@@ -53,7 +54,7 @@ pub(super) fn whole(
         },
         throttles: Throttles {
             failed_credentials: RateTable::new(limits.failed_credentials_per_address, ADDRESSES_MAX),
-            revocations: Revocations::default(),
+            revocations,
             subjects: CountTable::new(),
         },
         handshakes: RateTable::new(limits.handshakes_per_address, ADDRESSES_MAX),

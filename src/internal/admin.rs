@@ -2,6 +2,7 @@
 //! Never knows a socket, nor how an order is carried out.
 
 use super::reply::{Reply, json, problem};
+use super::revocation_file::RevocationFile;
 use crate::ledger::Level;
 use crate::net::{Control, Shared, Whom};
 use crate::rejection::Rejection;
@@ -70,7 +71,7 @@ pub(super) async fn kick(body: &[u8], shared: &Shared) -> Reply {
 }
 
 /// Refuses a token, or the tokens of a subject up to now, and ends what stands on them.
-pub(super) async fn revoke(body: &[u8], shared: &Shared) -> Reply {
+pub(super) async fn revoke(body: &[u8], shared: &Shared, file: Option<&RevocationFile>) -> Reply {
     let named = match named(body) {
         Ok(named) => named,
         Err(why) => return malformed(why),
@@ -93,7 +94,15 @@ pub(super) async fn revoke(body: &[u8], shared: &Shared) -> Reply {
     }
     let closed = shared.close(&Whom::Revoked, Rejection::Revoked).await;
     shared.ledger.tell(Level::Info, "admin_revoke", &format!("{closed} sessions closed"));
-    json(StatusCode::OK, &json!({ "closed": closed }))
+    match file.map(|file| file.write(revocations)) {
+        Some(Err(error)) => {
+            let detail = format!("in force, but lost at the next restart: {}", error.kind());
+            shared.ledger.tell(Level::Error, "revocation_file", &detail);
+            let title = "The revocation is in force, but could not be written to revocation_file";
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "revocation_not_kept", title)
+        }
+        Some(Ok(())) | None => json(StatusCode::OK, &json!({ "closed": closed })),
+    }
 }
 
 /// Begins a drain, as SIGTERM does.

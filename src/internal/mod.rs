@@ -6,8 +6,10 @@ mod guard;
 mod listen;
 mod publish;
 mod reply;
+mod revocation_file;
 mod serve;
 
 pub use guard::Guard;
 pub use listen::{Bound, SocketFile, bind_tcp, bind_unix};
+pub use revocation_file::RevocationFile;
 pub use serve::{Internal, run};

@@ -6,6 +6,7 @@ use super::guard::Guard;
 use super::listen::Bound;
 use super::publish::{publish, too_big};
 use super::reply::{Reply, denied, not_allowed, problem, reply};
+use super::revocation_file::RevocationFile;
 use crate::net::Shared;
 use crate::net::tls::{Material, TlsAcceptor};
 use bytes::Bytes;
@@ -43,6 +44,8 @@ pub struct Internal {
     pub guard: Guard,
     /// The largest message of any route, in octets.
     pub message_bytes: usize,
+    /// Where revocations outlive a restart.
+    pub revocation_file: Option<RevocationFile>,
     /// Its own certificate, where it has one.
     pub tls: Option<Material>,
 }
@@ -159,7 +162,7 @@ async fn answer(request: Request<Incoming>, internal: &Internal) -> Reply {
             let whole = whole.to_bytes();
             match parts.uri.path() {
                 "/admin/kick" => admin::kick(&whole, shared).await,
-                _ => admin::revoke(&whole, shared).await,
+                _ => admin::revoke(&whole, shared, internal.revocation_file.as_ref()).await,
             }
         }
         (

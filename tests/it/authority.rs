@@ -138,3 +138,22 @@ fn admin_says_what_is_missing_and_asks_for_exactly_one_name() {
         assert_eq!(gateway.internal().get(path).status, 405, "{path}");
     }
 }
+
+#[test]
+fn revocations_outlive_a_restart_and_a_torn_file_is_refused_with_its_name() {
+    let mut gateway = Gateway::with("auth.revocation_file = 'revocations.json'");
+    let token = Token::of("alice").claim("jti", json!("a-1")).sign(gateway.key());
+    assert_eq!(admin(&gateway, &["revoke", "--jti", "a-1"])["closed"], 0);
+    gateway.kill_and_restart();
+    assert_eq!(gateway.ask(&gateway.handshake().bearer(&token)).status, 401);
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+
+    let file = gateway.dir().join("revocations.json");
+    let text = std::fs::read(&file).expect("the file");
+    std::fs::write(&file, &text[..text.len() / 2]).expect("written");
+    let config = gateway.dir().join("portcullis.toml");
+    let output = run(&["check", "--config", config.to_str().expect("a path in UTF-8")]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("revocations.json") && told.contains("torn"), "{told}");
+}
