@@ -1,15 +1,29 @@
-//! Owns the measurement of single parts in memory: codec and throttle, held against tungstenite.
+//! Owns the measurement of single parts in memory: head, handshake, token, codec and throttle,
+//! held against tungstenite and jsonwebtoken.
 //! Never knows a socket: what a connection costs is measured from outside.
 //!
 //! `cargo bench --bench micro`, or with a filter: `cargo bench --bench micro -- decode`.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use jsonwebtoken::{Algorithm as LibraryAlgorithm, DecodingKey, EncodingKey, Header, Validation};
+use portcullis::auth::{
+    Algorithm, BearerToken, ClaimPaths, CredentialPolicy, Issuer, Key, Lifetimes, Required, Verifier,
+};
 use portcullis::codec::{Decoder, Event, Limits, Opcode, encode};
+use portcullis::gate::{HeadLimits, HeadProgress, UpgradeRequest, judge_head};
+use portcullis::secret::Secret;
 use portcullis::throttle::{Bucket, Rate, RateTable};
+use rcgen::{KeyPair, RsaKeySize};
+use serde_json::{Value, json};
+use std::error::Error;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+use tungstenite::handshake::machine::TryParse as _;
+use tungstenite::handshake::server::{Request, create_response};
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
@@ -17,19 +31,205 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 /// Payloads of a short chat line, a long one, and a document.
 const PAYLOAD_BYTES: [usize; 3] = [128, 1024, 16 * 1024];
 
+const ISSUER: &str = "https://id.example.test";
+const AUDIENCE: &str = "chat";
+
 /// Octets of a read: as many frames as fit, at least one.
 const READ_BYTES: usize = 16 * 1024;
 
 const LIMITS: Limits =
     Limits { message_bytes: 64 * 1024, message_fragments: 1024, message_timeout: Duration::from_secs(10) };
 
-fn main() {
+const HEAD_LIMITS: HeadLimits = HeadLimits { head_bytes: 16 * 1024, field_lines: 64, target_bytes: 8_000 };
+
+/// What a browser sends. The token is of the length of an ES256 one with two grants.
+const HEAD: &str = concat!(
+    "GET /chat/lobby HTTP/1.1\r\n",
+    "Host: chat.example.com\r\n",
+    "Connection: Upgrade\r\n",
+    "Pragma: no-cache\r\n",
+    "Cache-Control: no-cache\r\n",
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n",
+    "Upgrade: websocket\r\n",
+    "Origin: https://app.example.com\r\n",
+    "Sec-WebSocket-Version: 13\r\n",
+    "Accept-Encoding: gzip, deflate, br, zstd\r\n",
+    "Accept-Language: en-GB,en;q=0.9\r\n",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
+    "Sec-WebSocket-Protocol: chat.v1, bearer, ",
+    "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InRlc3QifQ.",
+    "eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUudGVzdCIsImF1ZCI6ImNoYXQiLCJqdGkiOiI0ZjJhIiwiaWF0IjoxNzk1NTAwMDAw",
+    "LCJleHAiOjE3OTU1MDA2MDAsInN1YiI6ImFsaWNlIiwicG9ydGN1bGxpcyI6eyJzdWJzY3JpYmUiOlsiKiJdLCJwdWJsaXNoIjpbIioiXX19.",
+    "bm90IGEgc2lnbmF0dXJlIGJ1dCBvZiB0aGUgc2FtZSBsZW5ndGggYXMgb25lIHRoYXQgRVMyNTYgd291bGQgbWFrZS4u\r\n",
+    "\r\n",
+);
+
+fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
+    head_judge(&mut criterion);
+    handshake_parse(&mut criterion)?;
+    token_verify(&mut criterion)?;
     codec_decode(&mut criterion);
     codec_decode_in_pieces(&mut criterion);
     codec_encode(&mut criterion);
     throttle_take(&mut criterion);
     criterion.final_summary();
+    Ok(())
+}
+
+/// The octets of a head, whole and octet by octet. Tungstenite's makes a map of the fields of
+/// them besides, which hyper does for us, and keeps no state between pieces.
+fn head_judge(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("head");
+    let head = HEAD.as_bytes();
+    group.throughput(Throughput::BytesDecimal(u64::try_from(head.len()).unwrap_or(u64::MAX)));
+    group.bench_function("ours", |bencher| {
+        bencher.iter(|| {
+            let judged = judge_head(black_box(head), &mut HeadProgress::default(), &HEAD_LIMITS);
+            assert!(judged.is_ok_and(|head| head.is_some()));
+        });
+    });
+    group.bench_function("ours_octet_by_octet", |bencher| {
+        bencher.iter(|| {
+            let mut progress = HeadProgress::default();
+            let pieces = (1..=head.len()).filter_map(|end| head.get(..end));
+            let judged = pieces.map(|piece| judge_head(black_box(piece), &mut progress, &HEAD_LIMITS));
+            assert_eq!(judged.filter(|judged| matches!(judged, Ok(Some(_)))).count(), 1);
+        });
+    });
+    group.bench_function("tungstenite", |bencher| {
+        bencher.iter(|| assert!(Request::try_parse(black_box(head)).is_ok_and(|head| head.is_some())));
+    });
+    group.finish();
+}
+
+/// The fields of an opening handshake, up to the `Sec-WebSocket-Accept` that answers it.
+fn handshake_parse(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
+    let mut group = criterion.benchmark_group("handshake");
+    let (_, request) = Request::try_parse(HEAD.as_bytes())?.ok_or("the head is not whole")?;
+    group.bench_function("tungstenite", |bencher| {
+        bencher.iter(|| assert!(create_response(black_box(&request)).is_ok()));
+    });
+    let (parts, ()) = request.into_parts();
+    group.bench_function("ours", |bencher| {
+        bencher.iter(|| assert!(UpgradeRequest::parse(black_box(&parts)).is_ok()));
+    });
+    group.finish();
+    Ok(())
+}
+
+/// A token of one issuer with one key, from its text to who it proves. The library alone
+/// judges fewer claims, and finds no grants.
+fn token_verify(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
+    let mut group = criterion.benchmark_group("token");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
+    let lifetimes =
+        Lifetimes { leeway: Duration::from_secs(5), max_token_lifetime: Duration::from_secs(3600) };
+    let policy = CredentialPolicy { header: true, subprotocol: false, cookie: None };
+    for signer in Signer::all()? {
+        let name = signer.algorithm.name();
+        let claims = json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": now, "exp": now + 3600, "jti": "4f2a",
+            "portcullis": { "subscribe": ["*"], "publish": ["*"] },
+        });
+        let token = jsonwebtoken::encode(&Header::new(signer.library), &claims, &signer.encoding)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, format!("Bearer {token}").parse()?);
+        let bearer =
+            BearerToken::find(&headers, None, &[], &policy).map_err(|reason| format!("{reason:?}"))?;
+        let verifier = Verifier::new(vec![Issuer {
+            issuer: ISSUER.into(),
+            audience: AUDIENCE.into(),
+            typ: "".into(),
+            require: Required::default(),
+            keys: vec![signer.key],
+            claims: ClaimPaths::default(),
+        }]);
+        group.bench_function(BenchmarkId::new("ours", name), |bencher| {
+            bencher.iter(|| assert!(verifier.verify(black_box(&bearer), &lifetimes, now).is_ok()));
+        });
+        let mut validation = Validation::new(signer.library);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        group.bench_function(BenchmarkId::new("jsonwebtoken", name), |bencher| {
+            bencher.iter(|| {
+                let claims = jsonwebtoken::decode::<Value>(black_box(&token), &signer.decoding, &validation);
+                assert!(claims.is_ok());
+            });
+        });
+    }
+    group.finish();
+    Ok(())
+}
+
+/// An algorithm with a new key, as both sides take it.
+struct Signer {
+    algorithm: Algorithm,
+    library: LibraryAlgorithm,
+    key: Key,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl Signer {
+    fn all() -> Result<[Signer; 4], Box<dyn Error>> {
+        Ok([
+            Signer::es256(&KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?)?,
+            Signer::eddsa(&KeyPair::generate_for(&rcgen::PKCS_ED25519)?)?,
+            Signer::rs256(&KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)?)?,
+            Signer::hs256(b"0123456789abcdef0123456789abcdef")?,
+        ])
+    }
+
+    fn es256(pair: &KeyPair) -> Result<Signer, Box<dyn Error>> {
+        let (private, public) = (pair.serialize_pem(), pair.public_key_pem());
+        Ok(Signer {
+            algorithm: Algorithm::Es256,
+            library: LibraryAlgorithm::ES256,
+            key: public_key(&public, Algorithm::Es256)?,
+            encoding: EncodingKey::from_ec_pem(private.as_bytes())?,
+            decoding: DecodingKey::from_ec_pem(public.as_bytes())?,
+        })
+    }
+
+    fn eddsa(pair: &KeyPair) -> Result<Signer, Box<dyn Error>> {
+        let (private, public) = (pair.serialize_pem(), pair.public_key_pem());
+        Ok(Signer {
+            algorithm: Algorithm::EdDsa,
+            library: LibraryAlgorithm::EdDSA,
+            key: public_key(&public, Algorithm::EdDsa)?,
+            encoding: EncodingKey::from_ed_pem(private.as_bytes())?,
+            decoding: DecodingKey::from_ed_pem(public.as_bytes())?,
+        })
+    }
+
+    fn rs256(pair: &KeyPair) -> Result<Signer, Box<dyn Error>> {
+        let (private, public) = (pair.serialize_pem(), pair.public_key_pem());
+        Ok(Signer {
+            algorithm: Algorithm::Rs256,
+            library: LibraryAlgorithm::RS256,
+            key: public_key(&public, Algorithm::Rs256)?,
+            encoding: EncodingKey::from_rsa_pem(private.as_bytes())?,
+            decoding: DecodingKey::from_rsa_pem(public.as_bytes())?,
+        })
+    }
+
+    fn hs256(secret: &[u8]) -> Result<Signer, Box<dyn Error>> {
+        let key = Key::from_secret(&Secret::new(secret.to_vec()), None).map_err(|fault| fault.to_string())?;
+        Ok(Signer {
+            algorithm: Algorithm::Hs256,
+            library: LibraryAlgorithm::HS256,
+            key,
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+        })
+    }
+}
+
+fn public_key(pem: &str, algorithm: Algorithm) -> Result<Key, Box<dyn Error>> {
+    Ok(Key::from_public_pem(pem.as_bytes(), algorithm, None).map_err(|fault| fault.to_string())?)
 }
 
 /// Masked text frames, whole within a read.
