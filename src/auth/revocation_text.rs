@@ -30,13 +30,11 @@ impl Revocations {
     #[must_use]
     pub fn to_text(&self) -> Vec<u8> {
         let set = self.set();
-        let subject = |(name, until): (&Box<str>, &Until)| {
-            (name.clone(), SubjectText { issued_up_to: until.issued_up_to, kept: until.kept })
-        };
+        let subject = |until: &Until| SubjectText { issued_up_to: until.issued_up_to, kept: until.kept };
         let text = Text {
             version: VERSION,
             tokens: set.tokens.iter().map(|(jti, kept)| (jti.clone(), *kept)).collect(),
-            subjects: set.subjects.iter().map(subject).collect(),
+            subjects: set.subjects.iter().map(|(name, until)| (name.clone(), subject(until))).collect(),
         };
         drop(set);
         let mut octets = serde_json::to_vec(&text).unwrap_or_default();

@@ -54,8 +54,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
 
     let log = Log::to_stderr(options.log_level, options.log_format).map_err(Failure::thread)?;
     let whole = parts::whole(
-        gate,
-        tls,
+        net::Rules { gate, tls },
         &limits,
         workers,
         log,

@@ -4,9 +4,8 @@
 use crate::auth::Revocations;
 use crate::broadcast::Hub;
 use crate::config::Limits;
-use crate::gate::{Gate, Throttles};
+use crate::gate::Throttles;
 use crate::ledger::{Ledger, Log};
-use crate::net::tls::Material;
 use crate::net::{Control, DemoPage, OpeningLimits, OrderDesk, Orders, ProxyProtocol, Rules, Shared};
 use crate::peer::TrustedProxies;
 use crate::throttle::{CountTable, RateTable};
@@ -29,8 +28,7 @@ pub(super) struct Whole {
 }
 
 pub(super) fn whole(
-    gate: Gate,
-    tls: Material,
+    rules: Rules,
     limits: &Limits,
     workers: usize,
     log: Log,
@@ -43,7 +41,7 @@ pub(super) fn whole(
     let shared = Arc::new(Shared {
         hub: Hub::new(workers),
         ledger: Ledger::new(workers, log),
-        rules: ArcSwap::from_pointee(Rules { gate, tls }),
+        rules: ArcSwap::from_pointee(rules),
         limits: OpeningLimits {
             handshake_timeout: limits.handshake_timeout,
             tls_timeout: limits.tls_timeout,
