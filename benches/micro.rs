@@ -126,7 +126,7 @@ fn token_verify(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let lifetimes =
         Lifetimes { leeway: Duration::from_secs(5), max_token_lifetime: Duration::from_secs(3600) };
-    let policy = CredentialPolicy { header: true, subprotocol: false, cookie: None };
+    let policy = CredentialPolicy { header: true, subprotocol: false, cookie: None, ticket: false };
     for signer in Signer::all()? {
         let name = signer.algorithm.name();
         let claims = json!({

@@ -173,6 +173,13 @@ reasons! {
     // --- path and method
     /// No route has this path.
     RouteNotFound "route_not_found" refuse(404, "There is nothing here");
+    /// The body of `/ticket` or `/renew` is not what it must be.
+    ExchangeMalformed "exchange_malformed"
+        refuse(400, "The body must be {\"path\": ...} or nothing for /ticket, {\"jti\": ...} for /renew");
+    /// No session stands on the token that was to be renewed.
+    NothingToRenew "nothing_to_renew" refuse(404, "No session stands on that token");
+    /// So many tickets wait to be used that there is no room for another.
+    TicketsFull "tickets_full" refuse_with(503, "Too many tickets wait to be used", Field::RetryAfter(5));
     /// A WebSocket is opened with GET (RFC 6455 section 4.1).
     MethodNotAllowed "method_not_allowed" refuse_with(405, "Use GET", Field::Allow);
 
@@ -240,6 +247,10 @@ reasons! {
     TokenNotYetValid "token_not_yet_valid" CREDENTIAL_INVALID;
     /// Longer-lived than `max_token_lifetime`.
     TokenLifetime "token_lifetime" CREDENTIAL_INVALID;
+    /// A ticket that is unknown, used already or too old.
+    TicketUsed "ticket_used" CREDENTIAL_INVALID;
+    /// A ticket for another origin or path.
+    TicketMisused "ticket_misused" CREDENTIAL_INVALID;
     /// Revoked by the operator.
     TokenRevoked "token_revoked" CREDENTIAL_INVALID;
     /// No subject, or one that is no clean name.
@@ -306,6 +317,8 @@ reasons! {
     Revoked "revoked" Answer::Close(3003);
     /// Its route, origin, issuer or key was withdrawn by a reload.
     NoLongerAdmitted "no_longer_admitted" Answer::Close(3003);
+    /// The renewed token does not grant the room.
+    GrantGone "grant_gone" Answer::Close(3003);
     /// The operator ended the sessions of this subject.
     Kicked "kicked" Answer::Close(3003);
     /// A message without a publish grant.

@@ -19,6 +19,9 @@ pub struct CredentialPolicy {
     pub subprotocol: bool,
     /// The name of the cookie, if one is looked at.
     pub cookie: Option<Box<str>>,
+    /// A one-time ticket as `?ticket=`: it is none of the tokens that a query must not hold,
+    /// as whoever reads it in a log comes too late.
+    pub ticket: bool,
 }
 
 /// Exactly one credential, from a permitted place, of a length and of octets that a signed
@@ -27,6 +30,47 @@ pub struct CredentialPolicy {
 pub struct BearerToken<'a> {
     token: &'a str,
     from_cookie: bool,
+}
+
+/// The one credential of a request.
+#[must_use]
+#[derive(Debug)]
+pub enum Credential<'a> {
+    /// A token.
+    Bearer(BearerToken<'a>),
+    /// The text of a one-time ticket.
+    Ticket(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    /// Finds the one credential, a ticket among the places where the policy says so.
+    ///
+    /// # Errors
+    /// As [`BearerToken::find`].
+    pub fn find(
+        headers: &'a HeaderMap,
+        query: Option<&'a str>,
+        offered: &[&'a str],
+        policy: &CredentialPolicy,
+    ) -> Result<Credential<'a>, Rejection> {
+        let bearer = BearerToken::find(headers, query, offered, policy);
+        let mut tickets = query.filter(|_| policy.ticket).into_iter().flat_map(query::tickets);
+        match (tickets.next(), tickets.next(), bearer) {
+            (None, _, bearer) => bearer.map(Credential::Bearer),
+            (Some(_), _, Err(Rejection::TokenInQuery)) => Err(Rejection::TokenInQuery),
+            (Some(ticket), None, Err(Rejection::CredentialMissing)) => Ok(Credential::Ticket(ticket)),
+            (Some(_), _, _) => Err(Rejection::CredentialMultiple),
+        }
+    }
+
+    /// Whether a browser may have sent it by itself.
+    #[must_use]
+    pub fn from_cookie(&self) -> bool {
+        match self {
+            Credential::Bearer(bearer) => bearer.from_cookie(),
+            Credential::Ticket(_) => false,
+        }
+    }
 }
 
 impl<'a> BearerToken<'a> {
@@ -202,7 +246,12 @@ mod tests {
     const JWT: &str = "eyJhbGciOiJFUzI1NiJ9.e30.c2ln";
 
     fn everywhere() -> CredentialPolicy {
-        CredentialPolicy { header: true, subprotocol: true, cookie: Some("__Host-portcullis".into()) }
+        CredentialPolicy {
+            header: true,
+            subprotocol: true,
+            cookie: Some("__Host-portcullis".into()),
+            ticket: false,
+        }
     }
 
     fn headers(fields: &[(HeaderName, &str)]) -> HeaderMap {
@@ -251,7 +300,7 @@ mod tests {
     fn places_that_are_not_enabled_are_not_looked_at() {
         let header = format!("Bearer {JWT}");
         let cookie = format!("__Host-portcullis={JWT}");
-        let nowhere = CredentialPolicy { header: false, subprotocol: false, cookie: None };
+        let nowhere = CredentialPolicy { header: false, subprotocol: false, cookie: None, ticket: false };
         let fields = [(AUTHORIZATION, &*header), (AUTHORIZATION, "Basic eDp5"), (COOKIE, &*cookie)];
         assert_eq!(find(&fields, &["bearer", JWT], &nowhere), Err(Rejection::CredentialMissing));
         let cookie_only = CredentialPolicy { cookie: Some("__Host-portcullis".into()), ..nowhere };

@@ -15,6 +15,11 @@ pub(super) fn holds_a_token(query: &str) -> bool {
     })
 }
 
+/// The values of every parameter `ticket`, as they stand there: a ticket needs no encoding.
+pub(super) fn tickets(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter_map(|parameter| parameter.strip_prefix("ticket="))
+}
+
 fn names_a_token(name: &[u8]) -> bool {
     NAMES.iter().any(|token| name.eq_ignore_ascii_case(token))
 }

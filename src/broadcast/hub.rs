@@ -84,6 +84,14 @@ impl Hub {
         (Subscriber { hub: Arc::clone(self), room, worker }, publisher)
     }
 
+    /// The right to send of a member whose grant has changed; `None` if the grant has none,
+    /// or names another room.
+    #[must_use]
+    pub fn publisher(self: &Arc<Hub>, grant: &RoomGrant<'_>, member: &Subscriber) -> Option<Publisher> {
+        let fits = grant.may_publish() && *grant.room() == member.room.name;
+        fits.then(|| Publisher { hub: Arc::clone(self), room: Arc::clone(&member.room) })
+    }
+
     /// Hands a frame to every member of a room on behalf of the operator's backend; the
     /// number of members it goes to. The caller stands behind the internal port.
     pub fn publish_from_backend(&self, room: &RoomName, frame: &Bytes) -> usize {

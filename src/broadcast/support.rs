@@ -38,7 +38,7 @@ pub(crate) fn identity(subscribe: &[&str], publish: &[&str]) -> Identity {
     let token = signing_key.mint(&facts, &ClaimPaths::default()).expect("a token");
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).expect("a value"));
-    let places = CredentialPolicy { header: true, subprotocol: false, cookie: None };
+    let places = CredentialPolicy { header: true, subprotocol: false, cookie: None, ticket: false };
     let bearer = BearerToken::find(&headers, None, &[], &places).expect("a credential");
     let verifier = Verifier::new(vec![Issuer {
         issuer: facts.issuer.into(),

@@ -25,6 +25,7 @@ pub(super) struct AuthFacts {
 pub(super) struct CredentialFacts {
     header: bool,
     subprotocol: bool,
+    ticket: bool,
     /// Where the cookie is allowed.
     cookie: Option<Span>,
     cookie_name: String,
@@ -109,7 +110,7 @@ impl CredentialFacts {
     /// Where a credential may be.
     pub(super) fn policy(&self) -> CredentialPolicy {
         let cookie = self.cookie.as_ref().map(|_| self.cookie_name.as_str().into());
-        CredentialPolicy { header: self.header, subprotocol: self.subprotocol, cookie }
+        CredentialPolicy { header: self.header, subprotocol: self.subprotocol, cookie, ticket: self.ticket }
     }
 
     /// How long a token may live.
@@ -152,7 +153,7 @@ impl CredentialFacts {
     }
 
     fn take_places(&mut self, section: &Section<'_>, places: At<Vec<At<String>>>) {
-        (self.header, self.subprotocol, self.cookie) = (false, false, None);
+        (self.header, self.subprotocol, self.cookie, self.ticket) = (false, false, None, false);
         if places.value.is_empty() {
             let help = "write `credentials = [\"header\", \"subprotocol\"]`";
             section.bad("credentials", places.span, "is empty, so every handshake would be refused", help);
@@ -170,7 +171,7 @@ impl CredentialFacts {
                     let cost = "a browser sends a cookie by itself, whoever's page asks: only the Origin stands in the way";
                     section.loosened("credentials", span.clone(), "[\"header\", \"subprotocol\"]", cost);
                 }
-                "ticket" => bad("has \"ticket\", which is not supported in this version", PLACES),
+                "ticket" => self.ticket = true,
                 "query" => {
                     bad("has \"query\", which cannot be allowed: addresses are logged everywhere", PLACES)
                 }
@@ -196,6 +197,7 @@ impl Default for CredentialFacts {
         CredentialFacts {
             header: true,
             subprotocol: true,
+            ticket: false,
             cookie: None,
             cookie_name: "__Host-portcullis".to_owned(),
             leeway: LEEWAY,
@@ -209,7 +211,7 @@ pub(super) fn is_token_octet(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet)
 }
 
-const PLACES: &str = "the places are \"header\", \"subprotocol\" and \"cookie\"";
+const PLACES: &str = "the places are \"header\", \"subprotocol\", \"cookie\" and \"ticket\"";
 const LEEWAY: Duration = Duration::from_secs(5);
 const LEEWAY_MAX: Duration = Duration::from_secs(60);
 const LIFETIME: Duration = Duration::from_secs(86_400);

@@ -9,7 +9,7 @@ use super::route::Route;
 use super::subprotocol::{self, BEARER};
 use super::target::TargetForm;
 use super::upgrade::UpgradeRequest;
-use crate::auth::{Authority, BearerToken, Identity, Lifetimes, Revocations, Verifier};
+use crate::auth::{Authority, Credential, Identity, Lifetimes, Revocations, Tickets, Verifier};
 use crate::origin::Origin;
 use crate::peer::{Peer, PeerPrefix};
 use crate::rejection::{Answer, Rejection};
@@ -50,6 +50,8 @@ pub struct Throttles {
     pub failed_credentials: RateTable<PeerPrefix>,
     /// Tokens that are refused though they verify.
     pub revocations: Revocations,
+    /// One-time tickets that wait to be used.
+    pub tickets: Tickets,
     /// `connections_per_subject`
     pub subjects: Arc<CountTable<Arc<str>>>,
 }
@@ -102,7 +104,7 @@ impl Gate {
         caller: &Caller<'_>,
         throttles: &Throttles,
     ) -> Result<(Admitted, CountPermit<Arc<str>>), Refused> {
-        let mut known = Known { origin: LoggedOrigin::of(&request.headers), ..Known::default() };
+        let mut known = Known::of(request);
         let approach = self.approach(request, caller, &mut known).map_err(|reason| known.refused(reason))?;
         approach.enter(&self.verifier, caller, throttles, &mut known).map_err(|reason| known.refused(reason))
     }
@@ -161,43 +163,47 @@ impl Approach<'_> {
         Ok((admitted, place))
     }
 
-    /// Who asks, unless too many credentials from this address have failed: that is told before
-    /// any cryptography.
+    /// Who asks.
     fn identity(
         &self,
         verifier: &Verifier,
         caller: &Caller<'_>,
         throttles: &Throttles,
     ) -> Result<Identity, Rejection> {
-        let prefix = caller.peer.prefix();
-        let bearer = self.bearer();
-        let counts = bearer.as_ref().map_or_else(|&reason| is_failed_credential(reason), |_| true);
-        if counts && !throttles.failed_credentials.fits(&prefix, caller.now) {
-            return Err(Rejection::AddressCredentials);
+        proven(self.credential(), caller, throttles, |credential| match credential {
+            Credential::Bearer(bearer) => verifier.verify(&bearer, &self.route.lifetimes, caller.unix_now),
+            Credential::Ticket(text) => self.by_ticket(text, caller, throttles),
+        })
+    }
+
+    /// A ticket is gone with its first use, good or not.
+    fn by_ticket(
+        &self,
+        text: &str,
+        caller: &Caller<'_>,
+        throttles: &Throttles,
+    ) -> Result<Identity, Rejection> {
+        let ticket = throttles.tickets.take(text, caller.now).ok_or(Rejection::TicketUsed)?;
+        let for_this_path = ticket.path.is_none_or(|path| *path == *self.request.uri.path());
+        if !for_this_path || ticket.origin.as_ref() != self.origin.origin() {
+            return Err(Rejection::TicketMisused);
         }
-        let identity =
-            bearer.and_then(|bearer| verifier.verify(&bearer, &self.route.lifetimes, caller.unix_now));
-        let identity = identity.and_then(|identity| {
-            let revoked = throttles.revocations.is_revoked(identity.authority());
-            if revoked { Err(Rejection::TokenRevoked) } else { Ok(identity) }
-        });
-        if identity.as_ref().is_err_and(|&reason| is_failed_credential(reason)) {
-            // The verdict is for the next credential of this address: this one has its answer.
-            let _verdict = throttles.failed_credentials.take(&prefix, caller.now);
+        if ticket.identity.ends_at().is_some_and(|ends_at| caller.unix_now >= ends_at) {
+            return Err(Rejection::TokenExpired);
         }
-        identity
+        Ok(ticket.identity)
     }
 
     /// The one credential. A browser sends a cookie along with whatever page asks, so without an
     /// Origin a cookie proves nothing, also where no Origin is required of others.
-    fn bearer(&self) -> Result<BearerToken<'_>, Rejection> {
+    fn credential(&self) -> Result<Credential<'_>, Rejection> {
         let (request, policy) = (self.request, &self.route.credentials);
-        let bearer =
-            BearerToken::find(&request.headers, request.uri.query(), self.upgrade.offered(), policy)?;
-        if bearer.from_cookie() && self.origin.origin().is_none() {
+        let credential =
+            Credential::find(&request.headers, request.uri.query(), self.upgrade.offered(), policy)?;
+        if credential.from_cookie() && self.origin.origin().is_none() {
             return Err(Rejection::OriginMissing);
         }
-        Ok(bearer)
+        Ok(credential)
     }
 
     /// The subprotocol to answer. There is one credential, so where `bearer` is offered and that
@@ -207,6 +213,30 @@ impl Approach<'_> {
         let bears_token = self.route.credentials.subprotocol && offered.contains(&BEARER);
         subprotocol::answer(offered, &self.route.subprotocols, bears_token)
     }
+}
+
+/// Proves a credential, unless too many of this address have failed: that is told before any
+/// cryptography. One that fails is counted.
+pub(super) fn proven<C>(
+    credential: Result<C, Rejection>,
+    caller: &Caller<'_>,
+    throttles: &Throttles,
+    prove: impl FnOnce(C) -> Result<Identity, Rejection>,
+) -> Result<Identity, Rejection> {
+    let prefix = caller.peer.prefix();
+    let counts = credential.as_ref().map_or_else(|&reason| is_failed_credential(reason), |_| true);
+    if counts && !throttles.failed_credentials.fits(&prefix, caller.now) {
+        return Err(Rejection::AddressCredentials);
+    }
+    let identity = credential.and_then(prove).and_then(|identity| {
+        let revoked = throttles.revocations.is_revoked(identity.authority());
+        if revoked { Err(Rejection::TokenRevoked) } else { Ok(identity) }
+    });
+    if identity.as_ref().is_err_and(|&reason| is_failed_credential(reason)) {
+        // The verdict is for the next credential of this address: this one has its answer.
+        let _verdict = throttles.failed_credentials.take(&prefix, caller.now);
+    }
+    identity
 }
 
 /// A credential that was there and failed: a 401 that is not [`Rejection::CredentialMissing`].
@@ -259,14 +289,19 @@ impl Admitted {
 
 /// What may be logged, as it becomes known.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     route: Option<Arc<str>>,
     origin: LoggedOrigin,
-    subject: Option<Arc<str>>,
+    pub(super) subject: Option<Arc<str>>,
 }
 
 impl Known {
-    fn refused(&mut self, reason: Rejection) -> Refused {
+    /// What a request says of itself.
+    pub(super) fn of(request: &Parts) -> Known {
+        Known { origin: LoggedOrigin::of(&request.headers), ..Known::default() }
+    }
+
+    pub(super) fn refused(&mut self, reason: Rejection) -> Refused {
         let Known { route, origin, subject } = std::mem::take(self);
         Refused { reason, route, origin, subject }
     }

@@ -11,7 +11,11 @@ use http::header::HeaderMap;
 /// [`Rejection::FetchMetadata`]: a field that is there twice or does not fit a WebSocket, such
 /// as that of a navigation, a `fetch()` or a request that a person typed in.
 pub(super) fn judge(headers: &HeaderMap) -> Result<(), Rejection> {
-    let fits = RULES.iter().all(|&(name, values)| {
+    judge_by(headers, RULES)
+}
+
+fn judge_by(headers: &HeaderMap, rules: &[(&str, &[&str])]) -> Result<(), Rejection> {
+    let fits = rules.iter().all(|&(name, values)| {
         let mut lines = headers.get_all(name).iter();
         match (lines.next(), lines.next()) {
             (None, _) => true,
@@ -21,6 +25,22 @@ pub(super) fn judge(headers: &HeaderMap) -> Result<(), Rejection> {
     });
     if fits { Ok(()) } else { Err(Rejection::FetchMetadata) }
 }
+
+/// Judges those fields that are there of a `fetch()` for a ticket or a renewal.
+///
+/// # Errors
+///
+/// As [`judge`], of what does not fit such a request.
+pub(super) fn judge_fetch(headers: &HeaderMap) -> Result<(), Rejection> {
+    judge_by(headers, FETCH_RULES)
+}
+
+const FETCH_RULES: &[(&str, &[&str])] = &[
+    ("sec-fetch-mode", &["cors", "same-origin"]),
+    ("sec-fetch-dest", &["empty"]),
+    ("sec-fetch-site", &["same-origin", "same-site", "cross-site"]),
+    ("sec-fetch-user", &[]),
+];
 
 /// What each field may say, to the octet. `Sec-Fetch-User` belongs to navigations alone.
 const RULES: &[(&str, &[&str])] = &[

@@ -1,6 +1,7 @@
 //! Owns the octets of a raw HTTP/1.1 request head (RFC 9112) and which of them are refused.
 //! Never knows what the fields mean, nor how octets are read.
 
+use super::exchange::{EXCHANGE_BODY_BYTES_MAX, RENEW_PATH, TICKET_PATH};
 use crate::rejection::Rejection;
 
 /// Bounds of a request head.
@@ -19,6 +20,7 @@ pub struct HeadLimits {
 #[derive(Debug)]
 pub struct RawHead<'a> {
     octets: &'a [u8],
+    body_bytes: usize,
 }
 
 impl<'a> RawHead<'a> {
@@ -26,6 +28,12 @@ impl<'a> RawHead<'a> {
     #[must_use]
     pub fn octets(&self) -> &'a [u8] {
         self.octets
+    }
+
+    /// Octets of the body behind it: none but for `POST /ticket` and `POST /renew`.
+    #[must_use]
+    pub fn body_bytes(&self) -> usize {
+        self.body_bytes
     }
 }
 
@@ -55,7 +63,8 @@ pub fn judge_head<'a>(
         progress.state = progress.step(octet, input, limits)?;
         progress.judged += 1;
     }
-    Ok(input.get(..progress.judged).map(|octets| RawHead { octets }))
+    let body_bytes = progress.body_bytes;
+    Ok(input.get(..progress.judged).map(|octets| RawHead { octets, body_bytes }))
 }
 
 /// How far a head has been judged.
@@ -71,9 +80,14 @@ pub struct HeadProgress {
     field_lines: usize,
     /// What kind of field the line at hand is.
     field: Field,
-    /// A field has announced a body.
+    /// The method is POST, and then: the target is one of those that take a body.
+    is_post: bool,
+    takes_body: bool,
+    /// Octets of the body that it takes.
+    body_bytes: usize,
+    /// A field has announced a body that is not taken.
     announces_body: bool,
-    /// `Content-Length: 0` is there.
+    /// `Content-Length` is there.
     has_content_length: bool,
     /// `Expect` is there.
     expects: bool,
@@ -119,7 +133,7 @@ impl HeadProgress {
     /// Judges one octet and says what the next one belongs to.
     fn step(&mut self, octet: u8, input: &[u8], limits: &HeadLimits) -> Result<State, Rejection> {
         match self.state {
-            State::Method => self.method(octet),
+            State::Method => self.method(octet, input),
             State::Target => self.target(octet, input, limits),
             State::PercentHigh if octet.is_ascii_hexdigit() => {
                 self.within_target(limits)?;
@@ -160,12 +174,15 @@ impl HeadProgress {
 
     /// Methods are case-sensitive (RFC 9110 section 9.1) and every registered one is written in
     /// capitals. The first octet tells TLS records, empty lines and `get` from a request.
-    fn method(&mut self, octet: u8) -> Result<State, Rejection> {
+    fn method(&mut self, octet: u8, input: &[u8]) -> Result<State, Rejection> {
         let is_first = self.part_bytes() == 0;
         match octet {
             b'A'..=b'Z' => Ok(State::Method),
             b'-' if !is_first => Ok(State::Method),
-            b' ' if !is_first => Ok(self.starts(State::Target)),
+            b' ' if !is_first => {
+                self.is_post = self.part(input) == b"POST";
+                Ok(self.starts(State::Target))
+            }
             _ => Err(Rejection::HeadMalformed),
         }
     }
@@ -176,6 +193,9 @@ impl HeadProgress {
             b' ' if self.part_bytes() > 0 => {
                 // This is the parser that hyper uses: what it would refuse is refused here.
                 http::Uri::try_from(self.part(input)).map_err(|_| Rejection::TargetMalformed)?;
+                let target = self.part(input);
+                self.takes_body =
+                    self.is_post && (target == TICKET_PATH.as_bytes() || target == RENEW_PATH.as_bytes());
                 Ok(self.starts(State::Version))
             }
             b'#' => Err(Rejection::HeadMalformed),
@@ -244,11 +264,16 @@ impl HeadProgress {
         }
     }
 
-    /// Remembers what a whole field line announces. One `Content-Length: 0` announces nothing.
+    /// Remembers what a whole field line announces. One `Content-Length: 0` announces nothing;
+    /// where a body is taken, its length is one short number without a leading zero.
     fn field_line(&mut self, value: &[u8]) {
         match self.field {
             Field::ContentLength => {
-                self.announces_body |= self.has_content_length || value != b"0";
+                match content_length(value) {
+                    Some(0) if !self.has_content_length => {}
+                    Some(length) if self.takes_body && !self.has_content_length => self.body_bytes = length,
+                    Some(_) | None => self.announces_body = true,
+                }
                 self.has_content_length = true;
             }
             Field::TransferEncoding => self.announces_body = true,
@@ -286,6 +311,16 @@ impl Field {
             Field::Opaque
         }
     }
+}
+
+/// A length of a body of ours: digits alone, no leading zero, not too large.
+fn content_length(value: &[u8]) -> Option<usize> {
+    let is_short_number = (1..=4).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    if !is_short_number || (value.len() > 1 && value.starts_with(b"0")) {
+        return None;
+    }
+    let length: usize = std::str::from_utf8(value).ok()?.parse().ok()?;
+    (length <= EXCHANGE_BODY_BYTES_MAX).then_some(length)
 }
 
 /// RFC 9110 section 5.6.2.

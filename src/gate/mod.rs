@@ -6,6 +6,7 @@
 //! origin ([`OriginPolicy`]) and fetch metadata, and [`Gate::admit`], which tells them all.
 
 mod admit;
+mod exchange;
 mod fetch_metadata;
 mod forwarded;
 mod head;
@@ -18,6 +19,7 @@ mod target;
 mod upgrade;
 
 pub use admit::{Admitted, Caller, Gate, Throttles};
+pub use exchange::{Exchange, Exchanged, RENEW_PATH, TICKET_PATH};
 pub use forwarded::client_of;
 pub use head::{HeadLimits, HeadProgress, RawHead, judge_head};
 pub use host::{Host, HostPolicy};

@@ -55,6 +55,7 @@ pub(super) fn route(path: &str) -> Route {
         room: None,
         origins: OriginPolicy::new(&["https://app.example".to_owned()], false).expect("origins"),
         credentials: CredentialPolicy {
+            ticket: false,
             header: true,
             subprotocol: true,
             cookie: Some("__Host-portcullis".into()),

@@ -1,7 +1,7 @@
 //! Owns how the parts of a gateway are put together from what the configuration says.
 //! Never knows TOML.
 
-use crate::auth::Revocations;
+use crate::auth::{Revocations, Tickets};
 use crate::broadcast::Hub;
 use crate::config::Limits;
 use crate::gate::Throttles;
@@ -53,6 +53,7 @@ pub(super) fn whole(
         throttles: Throttles {
             failed_credentials: RateTable::new(limits.failed_credentials_per_address, ADDRESSES_MAX),
             revocations,
+            tickets: Tickets::default(),
             subjects: CountTable::new(),
         },
         handshakes: RateTable::new(limits.handshakes_per_address, ADDRESSES_MAX),

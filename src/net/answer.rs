@@ -1,8 +1,10 @@
 //! Owns the HTTP responses of the public port: the 101, the refusals, the page of `dev`.
 //! Never knows a rule: it writes down what the table of reasons says.
 
+use crate::auth::TICKET_LIFETIME;
 use crate::gate::Admitted;
 use crate::ledger::RequestId;
+use crate::origin::Origin;
 use crate::rejection::{Answer, Field, Rejection};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -33,17 +35,21 @@ struct Problem<'a> {
 }
 
 /// The 101 (RFC 6455 section 4.2.2).
-pub(super) fn switching(admitted: &Admitted) -> Option<Reply> {
+pub(super) fn switching(admitted: &Admitted) -> Reply {
     let mut reply = Response::new(Bytes::new());
     *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = reply.headers_mut();
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(admitted.accept()).ok()?);
-    if let Some(subprotocol) = admitted.subprotocol() {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(subprotocol).ok()?);
+    // INVARIANT: the accept value is base64 and a subprotocol is a token: both are field values.
+    // Without one of them a peer would end the connection (RFC 6455 section 4.1).
+    if let Ok(accept) = HeaderValue::from_str(admitted.accept()) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
-    Some(reply)
+    if let Some(Ok(subprotocol)) = admitted.subprotocol().map(HeaderValue::from_str) {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
+    reply
 }
 
 /// A refusal: a problem document without an echo of what was sent.
@@ -73,6 +79,51 @@ pub(super) fn refusal(reason: Rejection, request: RequestId, strict_transport: b
     reply
 }
 
+/// The answer to `POST /ticket`.
+pub(super) fn ticket(text: &str, strict_transport: bool) -> Reply {
+    let lifetime = TICKET_LIFETIME.as_secs();
+    json(&serde_json::json!({ "ticket": text, "expires_in": lifetime }), strict_transport)
+}
+
+/// The answer to `POST /renew`: how many sessions, and for how many seconds.
+pub(super) fn renewed(sessions: usize, expires_in: Option<u64>, strict_transport: bool) -> Reply {
+    json(&serde_json::json!({ "sessions": sessions, "expires_in": expires_in }), strict_transport)
+}
+
+fn json(value: &serde_json::Value, strict_transport: bool) -> Reply {
+    let mut reply = Response::new(Bytes::from(value.to_string()));
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    common(headers, strict_transport);
+    reply
+}
+
+/// The answer to a preflight request (Fetch standard, CORS-preflight fetch).
+pub(super) fn preflight() -> Reply {
+    let mut reply = Response::new(Bytes::new());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    let headers = reply.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    let fields = HeaderValue::from_static("authorization, content-type");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, fields);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
+/// Lets the page that asked read the answer, if one asked; never with credentials of the
+/// browser's.
+pub(super) fn readable_by(mut reply: Reply, origin: Option<&Origin>) -> Reply {
+    let Some(origin) = origin else { return reply };
+    let headers = reply.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(origin.as_str()) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, value);
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    reply
+}
+
 /// A response as octets, where there is no request that hyper could answer.
 pub(super) fn octets(reply: &Reply) -> Vec<u8> {
     let status = reply.status();
@@ -84,7 +135,10 @@ pub(super) fn octets(reply: &Reply) -> Vec<u8> {
         octets.extend_from_slice(value.as_bytes());
         octets.extend_from_slice(b"\r\n");
     }
-    octets.extend_from_slice(format!("content-length: {}\r\n\r\n", reply.body().len()).as_bytes());
+    if status != StatusCode::NO_CONTENT {
+        octets.extend_from_slice(format!("content-length: {}\r\n", reply.body().len()).as_bytes());
+    }
+    octets.extend_from_slice(b"\r\n");
     octets.extend_from_slice(reply.body());
     octets
 }

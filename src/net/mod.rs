@@ -3,6 +3,7 @@
 
 mod answer;
 mod http;
+mod judged;
 mod link;
 mod listener;
 mod opening;

@@ -3,17 +3,19 @@
 
 use super::answer;
 use super::http::serve;
+use super::judged::{Judged, hear, judge_request};
 use super::link::{Link, Scratch};
 use super::listener::{Accepted, Permit};
 use super::proxied::{ProxyProtocol, read_header};
 use super::shared::{Rules, Shared};
 use super::tls::{TlsFault, TlsState, TlsWire};
-use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Refused, client_of, judge_head};
+use crate::auth::Identity;
+use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Refused, judge_head};
 use crate::ledger::{Facts, RequestId};
+use crate::origin::Origin;
 use crate::peer::Peer;
 use crate::rejection::{Answer, Rejection};
 use crate::throttle::CountPermit;
-use http::request::Parts;
 use socket2::SockRef;
 use std::cell::RefCell;
 use std::io;
@@ -27,10 +29,12 @@ use tokio::time::timeout_at;
 const DROPPED_BYTES_MAX: usize = 64 << 10;
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection that has its 101.
+/// A connection whose 101 is made. Whoever takes it over sends that, so that no message of
+/// its room falls between the two.
 pub(super) struct Opened {
     pub(super) link: Link,
     pub(super) admitted: Admitted,
+    pub(super) response: Vec<u8>,
     pub(super) place: CountPermit<Arc<str>>,
     pub(super) permit: Permit,
     pub(super) peer: Peer,
@@ -54,18 +58,16 @@ pub(super) async fn open(
 
     let (refused, response) = match opening.answer(&rules, overload, by_proxy).await {
         Ok(Verdict::Admitted { admitted, place, response, head_bytes }) => {
-            let deadline = began + shared.limits.handshake_timeout;
-            let sent = timeout_at(deadline.into(), opening.send(&response)).await;
             let Opening { socket, peer, permit, tls, mut plain, .. } = opening;
-            let (Ok(Ok(())), Some(tls)) = (sent, tls) else {
-                log(shared, bare(Rejection::HandshakeAbandoned), peer, request);
+            let Some(tls) = tls else {
+                log(shared, bare(Rejection::HandshakeFailed), peer, request);
                 return None;
             };
             let early = plain.split_off(head_bytes.min(plain.len()));
             let link = Link::new(socket, tls);
-            return Some(Opened { link, admitted: *admitted, place, permit, peer, request, early });
+            return Some(Opened { link, admitted: *admitted, response, place, permit, peer, request, early });
         }
-        Ok(Verdict::Page { response }) => (None, Some(response)),
+        Ok(Verdict::Answered { response }) => (None, Some(response)),
         Ok(Verdict::Refused { refused, response }) => (Some(*refused), response),
         Err(reason) => (Some(bare(reason)), None),
     };
@@ -82,8 +84,15 @@ pub(super) async fn open(
 /// What is to be done with a connection.
 enum Verdict {
     Admitted { admitted: Box<Admitted>, place: CountPermit<Arc<str>>, response: Vec<u8>, head_bytes: usize },
-    Page { response: Vec<u8> },
+    Answered { response: Vec<u8> },
     Refused { refused: Box<Refused>, response: Option<Vec<u8>> },
+}
+
+/// How much of what came is the head, and how much behind it its body.
+#[derive(Clone, Copy)]
+struct Came {
+    head_bytes: usize,
+    body_bytes: usize,
 }
 
 struct Opening<'a> {
@@ -126,80 +135,85 @@ impl Opening<'_> {
 
         let head_deadline = whole_deadline.min(Instant::now() + limits.head_timeout);
         let read = timeout_at(head_deadline.into(), self.read_head()).await;
-        let head_bytes = match read.unwrap_or(Err(Rejection::HeadTimeout)) {
-            Ok(head_bytes) => head_bytes,
+        let came = match read.unwrap_or(Err(Rejection::HeadTimeout)) {
+            Ok(came) => came,
             Err(reason) => return self.refuse(reason),
         };
         let draining = self.shared.is_draining().then_some(Rejection::Draining);
         if let Some(reason) = draining.or(overload) {
             return self.refuse(reason);
         }
-        self.judge(rules, head_bytes, server_name.as_deref(), by_proxy && !by_header).await
+        self.judge(rules, came, server_name.as_deref(), by_proxy && !by_header).await
     }
 
     /// Lets hyper take the head apart and floor 1 judge it.
     async fn judge(
         &mut self,
         rules: &Rules,
-        head_bytes: usize,
+        came: Came,
         server_name: Option<&str>,
         is_forwarded: bool,
     ) -> Result<Verdict, Rejection> {
         let Opening { peer, permit, port, request, plain, shared, .. } = self;
-        let mut admit = |parts: &Parts| {
-            if is_forwarded {
-                hear_forwarded(parts, peer, permit, shared)?;
-            }
-            let caller = Caller {
-                peer: *peer,
-                server_name,
-                local_port: *port,
-                now: Instant::now(),
-                unix_now: unix_now().as_secs(),
-            };
-            rules.gate.admit(parts, &caller, &shared.throttles)
-        };
+        let (head, rest) = plain.split_at_checked(came.head_bytes).unwrap_or_default();
+        let body = rest.get(..came.body_bytes).unwrap_or_default();
         let strict_transport = shared.page.is_none();
-        let mut verdict = None;
-        let head = plain.get(..head_bytes).unwrap_or_default();
+        let mut judged = None;
         let response = serve(
             head,
-            |parts| match admit(&parts) {
-                Ok((admitted, place)) => match answer::switching(&admitted) {
-                    Some(reply) => {
-                        verdict = Some(Ok((Box::new(admitted), place)));
-                        reply
+            |parts| {
+                let verdict = match hear(&parts, is_forwarded, peer, permit, shared) {
+                    Err(refused) => Judged::Refused { refused, origin: None },
+                    Ok(()) => {
+                        let caller = Caller {
+                            peer: *peer,
+                            server_name,
+                            local_port: *port,
+                            now: Instant::now(),
+                            unix_now: unix_now().as_secs(),
+                        };
+                        judge_request(&parts, body, &caller, rules, shared)
                     }
-                    None => {
-                        verdict = Some(Err(Some(bare(Rejection::HandshakeFailed))));
-                        answer::refusal(Rejection::HandshakeFailed, *request, strict_transport)
-                    }
-                },
-                Err(refused) => match &shared.page {
-                    Some(page) if is_for_page(&refused, &parts) => {
-                        verdict = Some(Err(None));
-                        answer::page(page)
-                    }
-                    Some(_) | None => {
-                        let reply = answer::refusal(refused.reason, *request, strict_transport);
-                        verdict = Some(Err(Some(refused)));
-                        reply
-                    }
-                },
+                };
+                let reply = verdict.reply(shared.page.as_ref(), *request, strict_transport);
+                judged = Some(verdict);
+                reply
             },
             shared.limits.head_timeout,
         )
         .await;
-        match (verdict, response) {
-            (Some(Ok((admitted, place))), Some(response)) => {
-                Ok(Verdict::Admitted { admitted, place, response, head_bytes })
-            }
-            (Some(Err(None)), Some(response)) => Ok(Verdict::Page { response }),
-            (Some(Err(Some(refused))), Some(response)) => {
-                Ok(Verdict::Refused { refused: Box::new(refused), response: Some(response) })
-            }
+        let (Some(judged), Some(response)) = (judged, response) else {
             // hyper did not like a head that our reader passed: refused all the same.
-            (_, None) | (None, _) => self.refuse(Rejection::HeadMalformed),
+            return self.refuse(Rejection::HeadMalformed);
+        };
+        Ok(match judged {
+            Judged::Admitted { admitted, place } => {
+                Verdict::Admitted { admitted, place, response, head_bytes: came.head_bytes }
+            }
+            Judged::Refused { refused, .. } => {
+                Verdict::Refused { refused: Box::new(refused), response: Some(response) }
+            }
+            Judged::Renewal { jti, identity, origin } => self.renew(&jti, *identity, origin.as_ref()).await,
+            Judged::Page | Judged::Ticket { .. } | Judged::Preflight { .. } => Verdict::Answered { response },
+        })
+    }
+
+    /// Moves the sessions of a token to a new one. How many there were is known only after.
+    async fn renew(&self, jti: &str, identity: Identity, origin: Option<&Origin>) -> Verdict {
+        let strict_transport = self.shared.page.is_none();
+        let expires_in = identity.ends_at().map(|ends_at| ends_at.saturating_sub(unix_now().as_secs()));
+        let sessions = self.shared.renew(jti, identity).await;
+        let reply = match sessions {
+            0 => answer::refusal(Rejection::NothingToRenew, self.request, strict_transport),
+            sessions => answer::renewed(sessions, expires_in, strict_transport),
+        };
+        let response = answer::octets(&answer::readable_by(reply, origin));
+        match sessions {
+            0 => Verdict::Refused {
+                refused: Box::new(bare(Rejection::NothingToRenew)),
+                response: Some(response),
+            },
+            _ => Verdict::Answered { response },
         }
     }
 
@@ -238,14 +252,20 @@ impl Opening<'_> {
         }
     }
 
-    /// Reads until the head is whole; its length. What came behind it stays in `plain`.
-    async fn read_head(&mut self) -> Result<usize, Rejection> {
+    /// Reads until the head and its body, if it takes one, are whole. What came behind them
+    /// stays in `plain`.
+    async fn read_head(&mut self) -> Result<Came, Rejection> {
         let mut progress = HeadProgress::default();
         let Some(mut tls) = self.tls.take() else { return Err(Rejection::HandshakeFailed) };
         let judged = loop {
             // The head may have come with the last flight of the TLS handshake.
             match judge_head(&self.plain, &mut progress, &self.shared.limits.head) {
-                Ok(Some(head)) => break Ok(head.octets().len()),
+                Ok(Some(head)) => {
+                    let came = Came { head_bytes: head.octets().len(), body_bytes: head.body_bytes() };
+                    if self.plain.len() >= came.head_bytes.saturating_add(came.body_bytes) {
+                        break Ok(came);
+                    }
+                }
                 Ok(None) => {}
                 Err(reason) => break Err(reason),
             }
@@ -332,35 +352,18 @@ async fn send_all(socket: &TcpStream, mut octets: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// A trusted proxy says whom it speaks for: the connection is counted to that client.
-fn hear_forwarded(
-    parts: &Parts,
-    peer: &mut Peer,
-    permit: &mut Permit,
-    shared: &Shared,
-) -> Result<(), Refused> {
-    let Some(client) = client_of(&parts.headers, &shared.proxies).map_err(bare)? else { return Ok(()) };
-    *peer = client;
-    match permit.charge(client, shared) {
-        Ok(None) => Ok(()),
-        Ok(Some(reason)) => Err(bare(reason)),
-        // There is a head by now, so that can be told.
-        Err(_) => Err(bare(Rejection::AddressHandshakes)),
-    }
-}
-
-/// `dev` has a page at `/`: whoever passed the checks of target and Host may read it.
-fn is_for_page(refused: &Refused, parts: &Parts) -> bool {
-    refused.reason == Rejection::RouteNotFound && parts.uri.path() == "/" && parts.method == http::Method::GET
-}
-
 /// A refusal of which nothing else is known.
-fn bare(reason: Rejection) -> Refused {
+pub(super) fn bare(reason: Rejection) -> Refused {
     Refused { reason, route: None, origin: LoggedOrigin::Absent, subject: None }
 }
 
+/// When a moment of the wall clock is, by the clock that never steps.
+pub(super) fn until(unix_seconds: u64, now: Instant) -> Instant {
+    now + Duration::from_secs(unix_seconds).saturating_sub(unix_now())
+}
+
 /// The wall clock, since 1970-01-01.
-pub(super) fn unix_now() -> Duration {
+fn unix_now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 

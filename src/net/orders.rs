@@ -2,8 +2,10 @@
 //! Never knows who ordered it.
 
 use super::shared::Shared;
+use crate::auth::Identity;
 use crate::rejection::Rejection;
 use serde::Serialize;
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// Orders that wait for one worker at most; who gives one more waits.
@@ -49,6 +51,7 @@ pub struct Listed {
 pub(super) enum Order {
     Close { whom: Whom, reason: Rejection, told: oneshot::Sender<usize> },
     List { most: usize, told: oneshot::Sender<Vec<Listed>> },
+    Renew { jti: Box<str>, identity: Arc<Identity>, told: oneshot::Sender<usize> },
 }
 
 /// The worker's end.
@@ -98,6 +101,14 @@ impl Shared {
     /// Ends the sessions that are meant, on every worker; how many there were.
     pub async fn close(&self, whom: &Whom, reason: Rejection) -> usize {
         let order = |told| Order::Close { whom: whom.clone(), reason, told };
+        self.orders.ask(order).await.into_iter().sum()
+    }
+
+    /// Moves the sessions that stand on the token with this identifier, of the same issuer and
+    /// subject, to a new one; how many there were.
+    pub(super) async fn renew(&self, jti: &str, identity: Identity) -> usize {
+        let identity = Arc::new(identity);
+        let order = |told| Order::Renew { jti: jti.into(), identity: Arc::clone(&identity), told };
         self.orders.ask(order).await.into_iter().sum()
     }
 

@@ -194,6 +194,14 @@ impl Session {
         }
     }
 
+    /// Stands on a new authority: until then, and with this right to send.
+    pub fn renew(&mut self, publisher: Option<Publisher>, authority_ends: Option<Instant>) {
+        if self.stage == Stage::Open {
+            self.publisher = publisher;
+            self.authority_ends = authority_ends;
+        }
+    }
+
     /// Ends it from our side: a Close frame goes to `out`, and no message is taken any more.
     pub fn close(&mut self, reason: Rejection, now: Instant, out: &mut Vec<u8>) {
         if self.stage != Stage::Open {

@@ -112,7 +112,7 @@ fn an_address_may_hold_connections_per_ip() {
     refuse(&gateway, refused(429, "address_connections"));
     assert_eq!(status_from(&gateway, ELSEWHERE, &gateway.handshake()), 101);
     first.leave();
-    gateway.wait_metric("portcullis_sessions", &[], 1.0);
+    gateway.wait_metric("portcullis_connections", &[], 1.0);
     assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
 }
 

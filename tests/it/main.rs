@@ -28,4 +28,5 @@ mod proxied;
 mod session_end;
 mod signals;
 mod slow_reader;
+mod tickets;
 mod token_command;

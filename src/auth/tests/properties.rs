@@ -54,7 +54,7 @@ proptest! {
         offered in proptest::collection::vec(".{0,40}", 0..5),
         query in proptest::option::of(".{0,80}"),
     ) {
-        let policy = CredentialPolicy { header: true, subprotocol: true, cookie: Some("__Host-portcullis".into()) };
+        let policy = CredentialPolicy { header: true, subprotocol: true, cookie: Some("__Host-portcullis".into()), ticket: false };
         let offered: Vec<&str> = offered.iter().map(String::as_str).collect();
         let mut headers = HeaderMap::new();
         if let Ok(value) = HeaderValue::from_bytes(&field) {

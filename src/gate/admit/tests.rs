@@ -2,7 +2,7 @@
 //! Never knows how a check decides: each has its own tests.
 
 use super::*;
-use crate::auth::{ClaimPaths, CredentialPolicy, Issuer, Key, Required, Revocations};
+use crate::auth::{ClaimPaths, CredentialPolicy, Issuer, Key, Required, Revocations, Tickets};
 use crate::gate::support::{HONEST, request, route, route_to_named_room};
 use crate::gate::{OriginPolicy, PathPattern};
 use crate::secret::Secret;
@@ -33,6 +33,7 @@ impl Story {
             gate: gate(vec![route("/chat/{room}"), route_to_named_room("/named")]),
             throttles: Throttles {
                 revocations: Revocations::default(),
+                tickets: Tickets::default(),
                 failed_credentials: RateTable::new(failed, 1000),
                 subjects: CountTable::new(),
             },
@@ -328,7 +329,7 @@ fn the_answered_subprotocol_is_a_served_one_or_bearer_and_never_the_token() {
 
 #[test]
 fn a_token_among_the_subprotocols_is_not_looked_at_where_that_place_is_not_permitted() {
-    let credentials = CredentialPolicy { header: true, subprotocol: false, cookie: None };
+    let credentials = CredentialPolicy { header: true, subprotocol: false, cookie: None, ticket: false };
     let mut story = Story::honest();
     story.gate = gate(vec![Route { credentials, ..route("/chat/{room}") }]);
     story.set("sec-websocket-protocol", &[&format!("bearer, {}", token("mallory"))]);

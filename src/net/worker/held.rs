@@ -28,20 +28,21 @@ pub(super) struct Held {
     pub(super) about: Box<About>,
 }
 
-/// Its membership, and where it stands in the worker's list of the room.
+/// Its membership, where it stands in the worker's list of the room, and its subject's place:
+/// what it has while messages flow. Whoever has closed a session may open another.
 pub(super) struct Seat {
+    pub(super) place: CountPermit<Arc<str>>,
     pub(super) subscriber: Subscriber,
     pub(super) index: usize,
 }
 
-/// What its lines tell, and the places that it holds while it lasts.
+/// What its lines tell, and the place that its connection holds while it lasts.
 pub(super) struct About {
     pub(super) request: RequestId,
     pub(super) peer: Peer,
     pub(super) route: Arc<str>,
     pub(super) origin: Option<Origin>,
     pub(super) authority: Authority,
-    pub(super) _place: CountPermit<Arc<str>>,
     pub(super) _permit: Permit,
 }
 

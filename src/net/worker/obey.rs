@@ -1,11 +1,14 @@
 //! Owns how a worker carries out the operator's orders.
 //! Never knows who ordered it.
 
+use super::super::opening::until;
 use super::super::orders::{Listed, Order, Whom};
 use super::super::shared::Shared;
 use super::held::Held;
 use super::sessions::Sessions;
+use crate::auth::Identity;
 use crate::origin::Origin;
+use crate::rejection::Rejection;
 use std::time::Instant;
 
 impl Sessions {
@@ -21,11 +24,42 @@ impl Sessions {
                 }
                 let _ = told.send(keys.len());
             }
+            Order::Renew { jti, identity, told } => {
+                let new = identity.authority();
+                let stands_on_it = |held: &Held| {
+                    let old = &held.about.authority;
+                    held.is_open()
+                        && old.jti() == Some(&jti)
+                        && old.subject() == new.subject()
+                        && old.issuer() == new.issuer()
+                };
+                let keys: Vec<usize> =
+                    self.held.iter().filter(|(_, held)| stands_on_it(held)).map(|(key, _)| key).collect();
+                let moved = keys.iter().filter(|key| self.renew(**key, &identity, now)).count();
+                let _ = told.send(moved);
+            }
             Order::List { most, told } => {
                 let open = self.held.iter().filter(|(_, held)| held.is_open());
                 let _ = told.send(open.take(most).map(|(_, held)| listed(held, now)).collect());
             }
         }
+    }
+}
+
+impl Sessions {
+    /// Moves one session to a new authority. Where that does not grant its room, it ends.
+    fn renew(&mut self, key: usize, identity: &Identity, now: Instant) -> bool {
+        let Some(held) = self.held.get_mut(key) else { return false };
+        let Some(seat) = &held.seat else { return false };
+        let Ok(grant) = identity.grant(seat.subscriber.room_name()) else {
+            self.close(key, Rejection::GrantGone, now);
+            return false;
+        };
+        let publisher = self.shared.hub.publisher(&grant, &seat.subscriber);
+        held.session.renew(publisher, identity.ends_at().map(|ends_at| until(ends_at, now)));
+        held.about.authority = identity.authority().clone();
+        self.settle(key, now);
+        true
     }
 }
 

@@ -2,7 +2,7 @@
 //! Never knows what a message means, nor another worker.
 
 use super::super::link::{Broken, Came, Scratch};
-use super::super::opening::{Opened, unix_now};
+use super::super::opening::{Opened, until};
 use super::super::shared::{Drain, Shared};
 use super::held::{About, Held, INTERNAL_ERROR, Seat};
 use super::pace::to_be_closed;
@@ -12,7 +12,7 @@ use crate::session::{End, Opening, Session, Stage};
 use slab::Slab;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Reads of one session before the others have their turn.
 const READS_A_TURN: usize = 4;
@@ -58,12 +58,12 @@ impl Sessions {
         }
     }
 
-    /// Takes over a connection that has its 101; its key.
+    /// Takes over a connection: sends its 101 and seats it in its room in one step; its key.
     ///
     /// `None` where the token does not grant the room: that was judged before the 101, and
     /// the evidence of membership is made from the same grant here.
     pub(super) fn adopt(&mut self, opened: Opened, now: Instant) -> Option<usize> {
-        let Opened { link, admitted, place, permit, peer, request, early } = opened;
+        let Opened { link, admitted, response, place, permit, peer, request, early } = opened;
         let identity = admitted.identity();
         let grant = identity.grant(admitted.room()).ok()?;
         let (subscriber, publisher) = self.shared.hub.join(&grant, self.worker);
@@ -73,12 +73,11 @@ impl Sessions {
         let key = entry.key();
         self.serials += 1;
         let index = self.rooms.join(subscriber.room(), Member(key));
-        let until = |ends_at| now + Duration::from_secs(ends_at).saturating_sub(unix_now());
         let opening = Opening {
             policy: Arc::clone(&route.session),
             publisher,
             sender: Sender { worker: self.worker, key, serial: self.serials },
-            authority_ends: identity.ends_at().map(until),
+            authority_ends: identity.ends_at().map(|ends_at| until(ends_at, now)),
         };
         let about = About {
             request,
@@ -86,7 +85,6 @@ impl Sessions {
             route: Arc::clone(&route.label),
             origin: admitted.origin().cloned(),
             authority: identity.authority().clone(),
-            _place: place,
             _permit: permit,
         };
         self.shared.ledger.sessions().enter();
@@ -94,11 +92,14 @@ impl Sessions {
         entry.insert(Held {
             link,
             session: Session::open(opening, now),
-            seat: Some(Seat { subscriber, index }),
+            seat: Some(Seat { place, subscriber, index }),
             sent_this_turn: false,
             waker: None,
             about: Box::new(about),
         });
+        if let Some(held) = self.held.get_mut(key) {
+            held.say(&response, &mut self.scratch);
+        }
         if self.due_ms.len() <= key {
             self.due_ms.resize(key + 1, NEVER);
         }
@@ -182,7 +183,7 @@ impl Sessions {
 
     /// After anything happened to a session: closes a slow reader, leaves the room once the
     /// session has ended, ends the write side once all is said, and notes when it is due.
-    fn settle(&mut self, key: usize, now: Instant) {
+    pub(super) fn settle(&mut self, key: usize, now: Instant) {
         let Some(held) = self.held.get_mut(key) else { return };
         if held.is_behind() {
             held.close(Rejection::SlowReader, now, &mut self.scratch);
@@ -207,10 +208,11 @@ impl Sessions {
     }
 
     fn leave(&mut self, seat: Seat) {
+        let Seat { place, subscriber, index } = seat;
+        drop(place);
         // Closing before no longer a session: a drain must not find neither.
         self.shared.ledger.closing().enter();
         self.shared.ledger.sessions().leave();
-        let Seat { subscriber, index } = seat;
         let moved = self.rooms.leave(subscriber.room(), index);
         let moved = moved.and_then(|Member(key)| self.held.get_mut(key)?.seat.as_mut());
         if let Some(moved) = moved {

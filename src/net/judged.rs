@@ -1,0 +1,109 @@
+//! Owns what floor 1 says of one request, and the reply that this makes.
+//! Never knows a rule, nor how octets come and go.
+
+use super::answer::{self, DemoPage, Reply};
+use super::listener::Permit;
+use super::opening::bare;
+use super::shared::{Rules, Shared};
+use crate::auth::{Identity, TicketSecret};
+use crate::gate::{Admitted, Caller, Exchange, Exchanged, Refused, client_of};
+use crate::ledger::RequestId;
+use crate::origin::Origin;
+use crate::peer::Peer;
+use crate::rejection::Rejection;
+use crate::throttle::CountPermit;
+use http::request::Parts;
+use std::sync::Arc;
+
+/// What is to become of a request.
+pub(super) enum Judged {
+    /// A WebSocket.
+    Admitted { admitted: Box<Admitted>, place: CountPermit<Arc<str>> },
+    /// The page of `dev`.
+    Page,
+    /// A ticket, and who may read it.
+    Ticket { text: String, origin: Option<Origin> },
+    /// A page may ask for a ticket or a renewal.
+    Preflight { origin: Option<Origin> },
+    /// Sessions are to stand on another token.
+    Renewal { jti: Box<str>, identity: Box<Identity>, origin: Option<Origin> },
+    /// Nothing; who may read why.
+    Refused { refused: Refused, origin: Option<Origin> },
+}
+
+/// Brings one request to floor 1.
+pub(super) fn judge_request(
+    parts: &Parts,
+    body: &[u8],
+    caller: &Caller<'_>,
+    rules: &Rules,
+    shared: &Shared,
+) -> Judged {
+    let gate = &rules.gate;
+    if gate.is_exchange(parts) {
+        let Exchange { verdict, origin } = gate.exchange(parts, body, caller, &shared.throttles, secret);
+        return match verdict {
+            Ok(Exchanged::Preflight) => Judged::Preflight { origin },
+            Ok(Exchanged::Ticket(text)) => Judged::Ticket { text, origin },
+            Ok(Exchanged::Renewal { jti, identity }) => Judged::Renewal { jti, identity, origin },
+            Err(refused) => Judged::Refused { refused, origin },
+        };
+    }
+    match gate.admit(parts, caller, &shared.throttles) {
+        Ok((admitted, place)) => Judged::Admitted { admitted: Box::new(admitted), place },
+        Err(refused) if shared.page.is_some() && is_for_page(&refused, parts) => Judged::Page,
+        Err(refused) => Judged::Refused { refused, origin: None },
+    }
+}
+
+/// 256 bits that nobody can guess.
+fn secret() -> Option<TicketSecret> {
+    let mut secret = TicketSecret::default();
+    aws_lc_rs::rand::fill(&mut secret).ok().map(|()| secret)
+}
+
+/// `dev` has a page at `/`: whoever passed the checks of target and Host may read it.
+fn is_for_page(refused: &Refused, parts: &Parts) -> bool {
+    refused.reason == Rejection::RouteNotFound && parts.uri.path() == "/" && parts.method == http::Method::GET
+}
+
+/// A trusted proxy says whom it speaks for: the connection is counted to that client.
+pub(super) fn hear(
+    parts: &Parts,
+    is_forwarded: bool,
+    peer: &mut Peer,
+    permit: &mut Permit,
+    shared: &Shared,
+) -> Result<(), Refused> {
+    if !is_forwarded {
+        return Ok(());
+    }
+    let Some(client) = client_of(&parts.headers, &shared.proxies).map_err(bare)? else { return Ok(()) };
+    *peer = client;
+    match permit.charge(client, shared) {
+        Ok(None) => Ok(()),
+        Ok(Some(reason)) => Err(bare(reason)),
+        // There is a head by now, so that can be told.
+        Err(_) => Err(bare(Rejection::AddressHandshakes)),
+    }
+}
+
+impl Judged {
+    /// The reply that hyper writes down.
+    pub(super) fn reply(&self, page: Option<&DemoPage>, request: RequestId, strict_transport: bool) -> Reply {
+        match self {
+            Judged::Admitted { admitted, .. } => answer::switching(admitted),
+            Judged::Page => page.map(answer::page).unwrap_or_default(),
+            Judged::Ticket { text, origin } => {
+                answer::readable_by(answer::ticket(text, strict_transport), origin.as_ref())
+            }
+            Judged::Preflight { origin } => answer::readable_by(answer::preflight(), origin.as_ref()),
+            // Known only when the workers have answered: this one is not sent.
+            Judged::Renewal { .. } => Reply::default(),
+            Judged::Refused { refused, origin } => {
+                let refusal = answer::refusal(refused.reason, request, strict_transport);
+                answer::readable_by(refusal, origin.as_ref())
+            }
+        }
+    }
+}
