@@ -23,11 +23,13 @@ impl Conn {
 
     /// A connection with this server name and these TLS options; the whole TLS handshake is done.
     pub(crate) fn try_open(place: &Place, server_name: &str, tls: &Arc<ClientConfig>) -> io::Result<Conn> {
+        place.pace();
         Conn::over(tcp(place.address)?, server_name, tls)
     }
 
     /// A connection that comes from another loopback address.
     pub(crate) fn open_from(place: &Place, source: IpAddr) -> Conn {
+        place.pace();
         Conn::over(tcp_from(place.address, source, None), &place.server_name, &place.tls)
             .expect("a TLS handshake")
     }

@@ -68,6 +68,8 @@ fn refuse_one(target: &Target, attack: &Attack<'_>) {
     let Some(gateway) = &target.gateway else {
         let answer = request.ask(&target.place);
         assert_ne!(answer.status, 101, "{} got through", attack.name);
+        let is_limit = matches!(answer.status, 429 | 503);
+        assert!(!is_limit, "{}: refused by a limit; lower PENTEST_RATE: {answer:?}", attack.name);
         return;
     };
     eprintln!("attack: {}", attack.name);

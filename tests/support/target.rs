@@ -2,7 +2,9 @@
 //! Never knows an attack.
 //!
 //! `PENTEST_TARGET=wss://host[:port]/path` points the suite at another endpoint, with
-//! `PENTEST_ORIGIN`, `PENTEST_TOKEN` and `PENTEST_CA` (a PEM file) for its honest request.
+//! `PENTEST_ORIGIN`, `PENTEST_TOKEN` and `PENTEST_CA` (a PEM file) for its honest request. It gets
+//! `PENTEST_RATE` connections a second (8 unless that says otherwise), so that it is its checks that
+//! refuse an attack and not its limits.
 
 use super::conn::Conn;
 use super::gateway::Gateway;
@@ -12,7 +14,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// How a connection gets to the target.
 #[derive(Clone)]
@@ -21,6 +24,8 @@ pub(crate) struct Place {
     pub(crate) server_name: String,
     pub(crate) host: String,
     pub(crate) tls: Arc<ClientConfig>,
+    /// The time between two connections, where the endpoint's limits are not ours to lift.
+    pause: Option<Duration>,
 }
 
 impl Place {
@@ -30,7 +35,20 @@ impl Place {
             server_name: "localhost".to_owned(),
             host: format!("localhost:{}", setup.address.port()),
             tls: Arc::new(tls_config(setup.ca.roots())),
+            pause: None,
         }
+    }
+
+    /// Waits for this connection's turn.
+    pub(crate) fn pace(&self) {
+        static NEXT: Mutex<Option<Instant>> = Mutex::new(None);
+        let Some(pause) = self.pause else { return };
+        let now = Instant::now();
+        let mut next = NEXT.lock().expect("a lock");
+        let turn = next.map_or(now, |next| next.max(now));
+        *next = Some(turn + pause);
+        drop(next);
+        std::thread::sleep(turn - now);
     }
 }
 
@@ -93,11 +111,13 @@ impl Target {
         }
         let origin = std::env::var("PENTEST_ORIGIN").unwrap_or_else(|_| format!("https://{authority}"));
         let token = std::env::var("PENTEST_TOKEN").expect("PENTEST_TOKEN is a token that the target admits");
+        let rate = std::env::var("PENTEST_RATE").map_or(8.0, |rate| rate.parse().expect("a number"));
         let place = Place {
             address,
             server_name: name.to_owned(),
             host: authority.to_owned(),
             tls: Arc::new(tls_config(roots)),
+            pause: Some(Duration::from_secs(1).div_f64(rate)),
         };
         let honest = Handshake::good(&place.host, &format!("/{path}"), &origin, &token);
         Some(Target { place, gateway: None, honest })
