@@ -1,12 +1,13 @@
 //! Owns one running gateway: the real binary, its output, its signals, its end.
 //! Never knows a rule.
 
+use super::handshake::KEY;
 use super::internal::{self, Internal};
 use super::log::Log;
 use super::setup::Setup;
 use super::target::Place;
 use super::token::Token;
-use super::{Answer, Conn, Handshake, ORIGIN, PATIENCE, SigningKey, Ws};
+use super::{Answer, Conn, Handshake, MARK, ORIGIN, PATIENCE, SigningKey, Ws};
 use rustix::process::{Pid, Signal};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -207,9 +208,36 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- what the gateway wrote\n{}\n---", self.log.lines().join("\n"));
+            self.end();
+            return;
         }
+        let metrics = self.internal.as_ref().and_then(|internal| internal.try_get("/metrics").ok());
         self.end();
+        let metrics = metrics.map(|answer| answer.text());
+        for text in self.log.all().into_iter().chain(self.stdout.all()).chain(metrics) {
+            assert_nothing_spilt(&text);
+        }
     }
+}
+
+/// What every test sends and no line and no metric may hold: the start of a token, the key, words
+/// in tokens and fields; in a line about an outcome also the room and the host.
+fn assert_nothing_spilt(text: &str) {
+    for mark in ["eyJ", KEY, MARK] {
+        assert!(!text.contains(mark), "{mark} came to light: {text}");
+    }
+    if text.contains("\"request_id\"") {
+        assert!(
+            !text.contains("lobby") && !text.contains("localhost"),
+            "a path or a host came to light: {text}"
+        );
+    }
+}
+
+/// Secrets are looked for at every level, unless the test is about a level.
+fn everything_is_logged(setup: &Setup) -> Option<&'static str> {
+    let is_set = setup.arguments.iter().any(|argument| argument.starts_with("--log-level"));
+    (!is_set).then_some("--log-level=trace")
 }
 
 fn launch(setup: &Setup) -> (Child, Log, Log) {
@@ -217,6 +245,7 @@ fn launch(setup: &Setup) -> (Child, Log, Log) {
         .arg("serve")
         .arg("--config")
         .arg(setup.config())
+        .args(everything_is_logged(setup))
         .args(&setup.arguments)
         .envs(setup.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())

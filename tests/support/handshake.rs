@@ -1,6 +1,7 @@
 //! Owns a request head in the making: a good one, and every way to make it bad.
 //! Never knows what the answer should be.
 
+use super::MARK;
 use super::answer::Answer;
 use super::conn::Conn;
 use super::target::Place;
@@ -31,6 +32,7 @@ impl Handshake {
         };
         request
             .add("Host", host)
+            .add("User-Agent", MARK)
             .add("Upgrade", "websocket")
             .add("Connection", "Upgrade")
             .add("Sec-WebSocket-Key", KEY)

@@ -36,6 +36,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const ORIGIN: &str = "https://app.example.test";
 /// The wildcard that it allows too.
 pub(crate) const ORIGIN_WILDCARD: &str = "https://*.wild.example.test";
+/// A word in every token and request that must never come to light.
+pub(crate) const MARK: &str = "pst-swordfish";
 /// The issuer of the tests' tokens.
 pub(crate) const ISSUER: &str = "https://id.example.test";
 /// Their audience.

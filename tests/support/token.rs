@@ -2,7 +2,7 @@
 //! Never knows where a token is sent.
 
 use super::keys::SigningKey;
-use super::{AUDIENCE, ISSUER};
+use super::{AUDIENCE, ISSUER, MARK};
 use serde_json::{Map, Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,7 +30,7 @@ impl Token {
         let now = unix_now();
         let claims = json!({
             "iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 600,
-            "portcullis": { "subscribe": ["*"], "publish": ["*"] },
+            "portcullis": { "subscribe": ["*"], "publish": ["*"] }, "note": MARK,
         });
         let Value::Object(claims) = claims else { unreachable!("an object") };
         let mut header = Map::new();
