@@ -78,6 +78,15 @@ impl Log {
             .count()
     }
 
+    /// How many JSON lines fit, once there are so many.
+    pub(crate) fn count_of(&self, what: &str, least: usize, fits: impl Fn(&Value) -> bool) -> usize {
+        self.wait(what, |state| {
+            let lines = state.lines.iter().filter_map(|line| serde_json::from_str(line).ok());
+            let count = lines.filter(|line| fits(line)).count();
+            (count >= least).then_some(count)
+        })
+    }
+
     fn wait<T>(&self, what: &str, look: impl Fn(&State) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.state();
