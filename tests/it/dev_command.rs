@@ -3,7 +3,7 @@
 
 use crate::support::gateway::{binary, wait};
 use crate::support::log::Log;
-use crate::support::target::{Place, tls_config};
+use crate::support::target::Place;
 use crate::support::{Conn, Handshake, PATIENCE, Ws};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -12,7 +12,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -68,12 +67,7 @@ impl Dev {
     fn place(&self, dir: &Path) -> Place {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(dir.join("ca.pem")).expect("PEM")).expect("a CA");
-        Place {
-            address: self.address,
-            server_name: "localhost".to_owned(),
-            host: format!("localhost:{}", self.address.port()),
-            tls: Arc::new(tls_config(roots)),
-        }
+        Place::at(self.address, roots)
     }
 
     fn join(&self, dir: &Path, token: &str) -> Ws {

@@ -30,11 +30,16 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn of_setup(setup: &Setup) -> Place {
+        Place::at(setup.address, setup.ca.roots())
+    }
+
+    /// A gateway of ours at this address, known by these roots.
+    pub(crate) fn at(address: SocketAddr, roots: RootCertStore) -> Place {
         Place {
-            address: setup.address,
+            address,
             server_name: "localhost".to_owned(),
-            host: format!("localhost:{}", setup.address.port()),
-            tls: Arc::new(tls_config(setup.ca.roots())),
+            host: format!("localhost:{}", address.port()),
+            tls: Arc::new(tls_config(roots)),
             pause: None,
         }
     }
