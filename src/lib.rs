@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`rejection`] [`room`] [`origin`] [`peer`] [`secret`] | names and newtypes |
 //! | 1 | [`gate`] [`auth`] [`codec`] [`protocol`] [`broadcast`] [`throttle`] | decide: no sockets, no clock, no logging |
-//! | 2 | [`net`] [`session`] [`internal`] [`ledger`] | act: sockets, TLS, HTTP, frames in and out |
+//! | 2 | [`net`] [`session`] [`internal`] [`ledger`] [`sandbox`] | act: sockets, TLS, HTTP, frames in and out; give rights up |
 //! | 3 | [`config`] [`gateway`] | compose: config -> parts -> bind -> run -> drain |
 //! | 4 | [`cli`] | argv -> a command |
 
@@ -27,6 +27,7 @@ pub mod throttle;
 pub mod internal;
 pub mod ledger;
 pub mod net;
+pub mod sandbox;
 pub mod session;
 
 pub mod config;

@@ -4,6 +4,7 @@
 use super::mask;
 use crate::secret::Secret;
 use rustix::fs::OFlags;
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -28,13 +29,20 @@ pub(super) struct Folder {
     base: PathBuf,
     /// `$CREDENTIALS_DIRECTORY` of systemd, where the group may read.
     credentials: Option<PathBuf>,
+    opened: RefCell<Vec<PathBuf>>,
 }
 
 impl Folder {
     /// The folder of a configuration file.
     pub(super) fn of(config: &Path, credentials: Option<&Path>) -> Folder {
         let base = config.parent().unwrap_or(Path::new("")).to_owned();
-        Folder { base, credentials: credentials.and_then(|path| path.canonicalize().ok()) }
+        let credentials = credentials.and_then(|path| path.canonicalize().ok());
+        Folder { base, credentials, opened: RefCell::default() }
+    }
+
+    /// Every file that was opened so far, or tried to be: a reload opens them again.
+    pub(super) fn opened(&self) -> Vec<PathBuf> {
+        self.opened.borrow().clone()
     }
 
     /// Where a path of the file leads to.
@@ -90,6 +98,7 @@ impl Folder {
             });
         }
         let full = self.resolve(path);
+        self.opened.borrow_mut().push(full.clone());
         match open(&full) {
             Ok(file) => Ok((full, file)),
             Err(_) if readers == Readers::OwnerAlone && !mask::is_clearly_path(path) => Err(FileFault {
@@ -145,7 +154,7 @@ fn unreadable(path: &Path, error: &io::Error) -> FileFault {
         FileFault { message: format!("there is no file {path}"), help: RELATIVE_PATHS.to_owned() }
     } else if error.kind() == io::ErrorKind::PermissionDenied {
         FileFault {
-            message: format!("{path} may not be read by this user"),
+            message: format!("{path} {DENIED}"),
             help: "make the user that runs the gateway the owner of the file".to_owned(),
         }
     } else {
@@ -160,6 +169,8 @@ fn shell_word(path: &Path) -> String {
     if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
+/// What is said of a file that the system lets nobody like us read.
+pub(super) const DENIED: &str = "may not be read by this user";
 const RELATIVE_PATHS: &str = "relative paths count from the folder of the configuration file";
 /// The most that a file of keys, certificates or a token may hold.
 pub(super) const PEM_BYTES_MAX: u64 = 256 * 1024;

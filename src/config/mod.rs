@@ -59,6 +59,8 @@ pub struct Loaded {
     pub warnings: Findings,
     /// The certificate and the private key, to be noticed when they change.
     pub watch: Watch,
+    /// Every file that was read, the configuration first: a reload reads them again.
+    pub files: Vec<PathBuf>,
 }
 
 /// Why a configuration cannot be used.
@@ -82,6 +84,17 @@ impl Failure {
         match self {
             Failure::Unreadable { path, why } => format!("{}: {why}", path.display()),
             Failure::Faults(findings) => findings.summary(),
+        }
+    }
+
+    /// Whether the system denied a file that the configuration names.
+    #[must_use]
+    pub fn is_denial(&self) -> bool {
+        match self {
+            Failure::Unreadable { .. } => false,
+            Failure::Faults(findings) => {
+                findings.iter().any(|finding| finding.message().ends_with(files::DENIED))
+            }
         }
     }
 }
@@ -175,12 +188,13 @@ struct Parts {
     internal: Option<Internal>,
     revocations: Option<(PathBuf, Revocations)>,
     watch: Watch,
+    files: Vec<PathBuf>,
 }
 
 impl Parts {
     fn loaded(self, warnings: Findings) -> Loaded {
-        let Parts { server, tls, gate, limits, internal, revocations, watch } = self;
-        Loaded { server, tls, gate, limits, internal, revocations, warnings, watch }
+        let Parts { server, tls, gate, limits, internal, revocations, watch, files } = self;
+        Loaded { server, tls, gate, limits, internal, revocations, warnings, watch, files }
     }
 }
 
@@ -246,7 +260,9 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
         routes,
         verifier: Arc::new(Verifier::new(auth.issuers)),
     };
-    Some(Parts { server, tls: tls?, gate, limits, internal, revocations: auth.revocations, watch })
+    let mut files = vec![path.to_owned()];
+    files.extend(folder.opened());
+    Some(Parts { server, tls: tls?, gate, limits, internal, revocations: auth.revocations, watch, files })
 }
 
 /// `hosts`, or the exact names and addresses of the certificate.

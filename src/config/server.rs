@@ -5,6 +5,7 @@ use super::document::{At, Section};
 use super::mask::quoted;
 use crate::net::ProxyProtocol;
 use crate::peer::TrustedProxies;
+use crate::sandbox;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -23,6 +24,8 @@ pub struct Server {
     pub proxies: TrustedProxies,
     /// `proxy_protocol`: how they give it.
     pub proxy_protocol: ProxyProtocol,
+    /// `sandbox`: whether the process gives up what it needs no more.
+    pub sandbox: sandbox::Mode,
 }
 
 /// What `[server]` says.
@@ -44,6 +47,7 @@ pub(super) fn read(mut section: Section<'_>, cores: NonZeroUsize) -> ServerFacts
     let workers = workers.and_then(|at| usize::try_from(at.value).ok()).and_then(NonZeroUsize::new);
     let (proxies, proxy_protocol) = proxies(&mut section);
     let drain_timeout = section.duration("drain_timeout", DRAIN_TIMEOUT_MIN..=DRAIN_TIMEOUT_MAX);
+    let sandbox = sandbox(&mut section);
     section.finish();
     ServerFacts {
         server: Server {
@@ -52,8 +56,25 @@ pub(super) fn read(mut section: Section<'_>, cores: NonZeroUsize) -> ServerFacts
             drain_timeout: drain_timeout.map_or(DRAIN_TIMEOUT, |at| at.value),
             proxies,
             proxy_protocol,
+            sandbox,
         },
         hosts,
+    }
+}
+
+fn sandbox(section: &mut Section<'_>) -> sandbox::Mode {
+    let Some(mode) = section.string("sandbox") else { return sandbox::Mode::Auto };
+    match mode.value.as_str() {
+        "auto" => sandbox::Mode::Auto,
+        "off" => {
+            let cost = "whoever takes the process over may run programs, read files and open connections as its user";
+            section.loosened("sandbox", mode.span, "\"auto\"", cost);
+            sandbox::Mode::Off
+        }
+        _ => {
+            section.bad("sandbox", mode.span, "is neither \"auto\" nor \"off\"", "write \"auto\"");
+            sandbox::Mode::Auto
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::internal::{self, Guard, Internal, RevocationFile};
 use crate::ledger::{Format, Level, Log};
 use crate::net::{self, Bound, Orders, Shared, Whom};
 use crate::rejection::Rejection;
+use crate::sandbox::{self, Needs};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub struct Options {
 /// A socket that cannot be bound, or a thread that cannot be started; nothing runs then.
 pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     raise_file_limit();
-    let Loaded { server, tls, gate, limits, internal, revocations, warnings: _, watch } = loaded;
+    let Loaded { server, tls, gate, limits, internal, revocations, warnings: _, watch, files } = loaded;
     let (revocation_file, revocations) = revocations.unzip();
     let revocations = revocations.unwrap_or_default();
     let workers = server.workers.get();
@@ -52,17 +53,19 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     let addresses: Vec<SocketAddr> = bound.addresses.clone();
     let internal_bound = internal.as_ref().map(|internal| bind_internal(&internal.listen)).transpose()?;
 
+    let socket = internal.as_ref().and_then(|internal| match &internal.listen {
+        InternalListen::Unix(path) => Some(path.clone()),
+        InternalListen::Tcp(_) => None,
+    });
+    let needs = Needs { read: files, replace: revocation_file.clone(), remove: socket };
+    // What is bound and connected stays so. Threads inherit the sandbox, and none runs yet.
+    let sandbox = sandbox::enter(server.sandbox, &needs);
+
     let log = Log::to_stderr(options.log_level, options.log_format).map_err(Failure::thread)?;
-    let whole = parts::whole(
-        net::Rules { gate, tls },
-        &limits,
-        workers,
-        log,
-        options.demo_page,
-        (server.proxies, server.proxy_protocol),
-        revocations,
-    );
+    let rules = net::Rules { gate, tls };
+    let whole = parts::whole(rules, &limits, &server, log, options.demo_page, revocations, sandbox);
     let parts::Whole { shared, orders, asked } = whole;
+    tell_sandbox(&shared);
     let threads = start_workers(bound, orders, &shared)?;
     shared.ledger.tell(Level::Info, "started", &started(&addresses, workers));
 
@@ -159,6 +162,12 @@ fn started(addresses: &[SocketAddr], workers: usize) -> String {
     format!("version {}, listening on {}, {workers} workers", env!("CARGO_PKG_VERSION"), addresses.join(", "))
 }
 
+/// What the process has given up, and what it has not.
+fn tell_sandbox(shared: &Shared) {
+    let level = if shared.sandbox.shortfall().is_some() { Level::Warn } else { Level::Info };
+    shared.ledger.tell(level, "sandboxed", &shared.sandbox.summary());
+}
+
 /// Takes all file descriptors that the system allows: each connection needs one.
 fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -186,12 +195,19 @@ async fn reload(
             Ok(what)
         }
         Err(failure) => {
-            let why = format!("everything stays as it was: {}", failure.summary());
+            let mut why = format!("everything stays as it was: {}", failure.summary());
+            if failure.is_denial() && shared.sandbox.landlock.is_in_force() {
+                why.push_str(OUTSIDE);
+            }
             shared.ledger.reloaded(Err(&why));
             Err(why)
         }
     }
 }
+
+/// Why a file may be denied to a running gateway that a new one may read.
+const OUTSIDE: &str = " (in its sandbox the gateway reads only below the folders that were named when it \
+                       started: a restart takes others)";
 
 /// How often the certificate's files are looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);

@@ -3,11 +3,11 @@
 
 use crate::auth::{Revocations, Tickets};
 use crate::broadcast::Hub;
-use crate::config::Limits;
+use crate::config::{Limits, Server};
 use crate::gate::Throttles;
 use crate::ledger::{Ledger, Log};
-use crate::net::{Control, DemoPage, OpeningLimits, OrderDesk, Orders, ProxyProtocol, Rules, Shared};
-use crate::peer::TrustedProxies;
+use crate::net::{Control, DemoPage, OpeningLimits, OrderDesk, Orders, Rules, Shared};
+use crate::sandbox;
 use crate::throttle::{CountTable, RateTable};
 use arc_swap::ArcSwap;
 use std::sync::atomic::AtomicBool;
@@ -30,12 +30,13 @@ pub(super) struct Whole {
 pub(super) fn whole(
     rules: Rules,
     limits: &Limits,
-    workers: usize,
+    server: &Server,
     log: Log,
     page: Option<DemoPage>,
-    (proxies, proxy_protocol): (TrustedProxies, ProxyProtocol),
     revocations: Revocations,
+    sandbox: sandbox::Report,
 ) -> Whole {
+    let workers = server.workers.get();
     let (desk, orders) = OrderDesk::new(workers);
     let (control, asked) = mpsc::channel(1);
     let shared = Arc::new(Shared {
@@ -59,10 +60,11 @@ pub(super) fn whole(
         handshakes: RateTable::new(limits.handshakes_per_address, ADDRESSES_MAX),
         addresses: CountTable::new(),
         page,
-        proxies,
-        proxy_protocol,
+        proxies: server.proxies.clone(),
+        proxy_protocol: server.proxy_protocol,
         orders: desk,
         control,
+        sandbox,
         started: Instant::now(),
         drain: OnceLock::new(),
         stopped: AtomicBool::new(false),

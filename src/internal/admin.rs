@@ -8,7 +8,7 @@ use crate::net::{Control, Shared, Whom};
 use crate::rejection::Rejection;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
@@ -38,8 +38,16 @@ pub(super) fn status(shared: &Shared) -> Reply {
             "sessions": shared.ledger.sessions().get(),
             "rooms": shared.hub.rooms(),
             "revocations": shared.throttles.revocations.count(),
+            "sandbox": sandbox(shared),
         }),
     )
+}
+
+/// The state of each kind of restriction, and what is missing where something is.
+fn sandbox(shared: &Shared) -> Map<String, Value> {
+    let states = shared.sandbox.states().into_iter().map(|(kind, state)| (kind.to_owned(), state.into()));
+    let why = shared.sandbox.shortfall().map(|why| ("why".to_owned(), why.into()));
+    states.chain(why).collect()
 }
 
 /// The open sessions.

@@ -141,7 +141,8 @@ async fn answer(request: Request<Incoming>, internal: &Internal) -> Reply {
         }
         ("/readyz", &Method::GET) => text(StatusCode::OK, "ready\n"),
         ("/metrics", &Method::GET) => {
-            let page = shared.ledger.metrics(shared.hub.rooms(), shared.is_draining());
+            let sandbox = shared.sandbox.states();
+            let page = shared.ledger.metrics(shared.hub.rooms(), shared.is_draining(), &sandbox);
             reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
         }
         ("/publish", &Method::POST) => {

@@ -7,7 +7,13 @@
 use super::counters::{Counter, Counters, WorkerCounters};
 use std::fmt::Write;
 
-pub(super) fn render(counters: &Counters, lines_dropped: u64, rooms: usize, draining: bool) -> String {
+pub(super) fn render(
+    counters: &Counters,
+    lines_dropped: u64,
+    rooms: usize,
+    draining: bool,
+    sandbox: &[(&'static str, &'static str)],
+) -> String {
     let mut page = Page(String::with_capacity(8 << 10));
     page.head("portcullis_connections", "gauge", "Connections held, from accept to close.");
     page.sample("portcullis_connections", "", counters.connections.get());
@@ -23,6 +29,10 @@ pub(super) fn render(counters: &Counters, lines_dropped: u64, rooms: usize, drai
     page.sample("portcullis_rooms", "", u64::try_from(rooms).unwrap_or(u64::MAX));
     page.head("portcullis_draining", "gauge", "1 while the gateway is going away.");
     page.sample("portcullis_draining", "", u64::from(draining));
+    page.head("portcullis_sandbox", "gauge", "1 for the state of each kind of restriction on the process.");
+    for (kind, state) in sandbox {
+        page.sample("portcullis_sandbox", &format!("{{kind=\"{kind}\",state=\"{state}\"}}"), 1);
+    }
     page.head("portcullis_admitted_total", "counter", "Handshakes that became a session.");
     page.sample("portcullis_admitted_total", "", counters.admitted.get());
 

@@ -101,10 +101,11 @@ impl Ledger {
         self.tell(Level::Error, "panicked", place);
     }
 
-    /// Everything in the Prometheus text format, with the gauges that others hold.
+    /// Everything in the Prometheus text format, with the gauges that others hold; `sandbox`
+    /// is the state of each kind of restriction.
     #[must_use]
-    pub fn metrics(&self, rooms: usize, draining: bool) -> String {
-        metrics::render(&self.counters, self.log.dropped_lines(), rooms, draining)
+    pub fn metrics(&self, rooms: usize, draining: bool, sandbox: &[(&'static str, &'static str)]) -> String {
+        metrics::render(&self.counters, self.log.dropped_lines(), rooms, draining, sandbox)
     }
 
     /// Waits until every line is written.

@@ -9,6 +9,7 @@ use crate::broadcast::Hub;
 use crate::gate::{Gate, HeadLimits, Throttles};
 use crate::ledger::Ledger;
 use crate::peer::{PeerPrefix, TrustedProxies};
+use crate::sandbox;
 use crate::throttle::{CountTable, RateTable};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub struct Shared {
     pub orders: OrderDesk,
     /// The way to whoever drains and reloads.
     pub control: mpsc::Sender<Control>,
+    /// What the process has given up.
+    pub sandbox: sandbox::Report,
     /// When the gateway started.
     pub started: Instant,
     /// When the drain began, and over how long the sessions are closed.

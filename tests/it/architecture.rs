@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     &["rejection", "room", "origin", "peer", "secret"],
     &["gate", "auth", "codec", "protocol", "broadcast", "throttle"],
-    &["net", "session", "internal", "ledger"],
+    &["net", "session", "internal", "ledger", "sandbox"],
     &["config", "gateway"],
     &["cli", "main"],
 ];

@@ -76,6 +76,7 @@ fn every_loosening_is_a_warning_and_an_error_with_strict() {
         "origins.missing = 'allow'",
         "auth.max_token_lifetime = '48h'",
         "auth.leeway = '60s'",
+        "server.sandbox = 'off'",
     ] {
         let setup = Setup::new().toml(loosening);
         let config = setup.write();

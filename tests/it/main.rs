@@ -25,6 +25,7 @@ mod internal_port;
 mod limits;
 mod logs;
 mod proxied;
+mod sandbox;
 mod session_end;
 mod signals;
 mod slow_reader;
