@@ -2,6 +2,7 @@
 //! Never knows a rule, a frame or a socket's octets.
 
 mod failure;
+mod notify;
 mod parts;
 mod signals;
 
@@ -14,8 +15,10 @@ use crate::ledger::{Format, Level, Log};
 use crate::net::{self, Bound, Orders, Shared, Whom};
 use crate::rejection::Rejection;
 use crate::sandbox::{self, Needs};
+use notify::Notifier;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -53,6 +56,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     let addresses: Vec<SocketAddr> = bound.addresses.clone();
     let internal_bound = internal.as_ref().map(|internal| bind_internal(&internal.listen)).transpose()?;
 
+    let notifier = Rc::new(Notifier::of_this_process());
     let socket = internal.as_ref().and_then(|internal| match &internal.listen {
         InternalListen::Unix(path) => Some(path.clone()),
         InternalListen::Tcp(_) => None,
@@ -90,10 +94,13 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
             };
             tokio::task::spawn_local(internal::run(port, bound));
         }
+        let alive = Rc::clone(&notifier);
+        tokio::task::spawn_local(async move { alive.keep_alive().await });
+        notifier.ready();
         if let Some(ready) = options.on_ready {
             ready(&addresses);
         }
-        signals.serve(&shared, asked, &options.config_path, watch, server.drain_timeout).await;
+        signals.serve(&shared, &notifier, asked, &options.config_path, watch, server.drain_timeout).await;
         Ok(())
     });
     shared.stop();
@@ -179,6 +186,18 @@ fn raise_file_limit() {
 
 /// Reads the configuration anew and swaps the rules whole, or keeps those that are there.
 async fn reload(
+    shared: &Shared,
+    notifier: &Notifier,
+    config_path: &std::path::Path,
+    watch: &mut config::Watch,
+) -> Result<String, String> {
+    notifier.reloading();
+    let outcome = reread(shared, config_path, watch).await;
+    notifier.ready();
+    outcome
+}
+
+async fn reread(
     shared: &Shared,
     config_path: &std::path::Path,
     watch: &mut config::Watch,

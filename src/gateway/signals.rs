@@ -1,6 +1,7 @@
 //! Owns what the operator's signals do: drain, end at once, reload.
 //! Never knows how a session is closed or a file is read.
 
+use super::notify::Notifier;
 use super::{WATCH_INTERVAL, reload};
 use crate::config::Watch;
 use crate::ledger::Level;
@@ -34,6 +35,7 @@ impl Signals {
     pub(super) async fn serve(
         mut self,
         shared: &Shared,
+        notifier: &Notifier,
         mut asked: mpsc::Receiver<Control>,
         config: &Path,
         mut watch: Watch,
@@ -46,21 +48,22 @@ impl Signals {
                 _ = self.interrupt.recv() => break,
                 _ = self.hangup.recv() => {
                     // What came of it is in the log.
-                    let _ = reload(shared, config, &mut watch).await;
+                    let _ = reload(shared, notifier, config, &mut watch).await;
                 }
                 Some(asked) = asked.recv() => match asked {
                     Control::Drain => break,
                     Control::Reload(told) => {
-                        let _ = told.send(reload(shared, config, &mut watch).await);
+                        let _ = told.send(reload(shared, notifier, config, &mut watch).await);
                     }
                 },
                 _ = look.tick() => {
                     if watch.changed() {
-                        let _ = reload(shared, config, &mut watch).await;
+                        let _ = reload(shared, notifier, config, &mut watch).await;
                     }
                 }
             }
         }
+        notifier.stopping();
         let began = Instant::now();
         // The close handshakes need their time too: the last Close frame is out by half of it.
         let _ = shared.drain.set(Drain { began, paced_over: drain_timeout / 2 });

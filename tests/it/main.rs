@@ -26,6 +26,7 @@ mod limits;
 mod logs;
 mod proxied;
 mod sandbox;
+mod service_manager;
 mod session_end;
 mod signals;
 mod slow_reader;
