@@ -15,6 +15,7 @@ const COOKIE_NAME: &str = "__Host-portcullis";
 fuzz_target!(|input: &[u8]| {
     let Some((places, lines)) = input.split_first() else { return };
     let policy = CredentialPolicy {
+        ticket: false,
         header: places & 1 != 0,
         subprotocol: places & 2 != 0,
         cookie: (places & 4 != 0).then(|| COOKIE_NAME.into()),

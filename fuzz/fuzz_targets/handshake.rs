@@ -15,7 +15,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Version};
 use issuer::{GOOD_CLAIMS, GOOD_HEADER, LIFETIMES, NOW, signed, verifier};
 use libfuzzer_sys::fuzz_target;
-use portcullis::auth::{CredentialPolicy, Revocations};
+use portcullis::auth::{CredentialPolicy, Revocations, Tickets};
 use portcullis::codec;
 use portcullis::gate::{Caller, Gate, Host, HostPolicy, LoggedOrigin, OriginPolicy, PathPattern, Route};
 use portcullis::gate::{Throttles, UpgradeRequest};
@@ -95,6 +95,7 @@ fn admitted(request: &Parts, server_name: Option<&str>) -> Result<Outcome, Rejec
         unix_now: NOW,
     };
     let throttles = Throttles {
+        tickets: Tickets::default(),
         failed_credentials: RateTable::new(RATE, 1),
         revocations: Revocations::default(),
         subjects: CountTable::new(),
@@ -248,7 +249,12 @@ fn gate() -> Gate {
         label: "/chat/{room}".into(),
         room: None,
         origins: OriginPolicy::new(&allow, false).expect("origins"),
-        credentials: CredentialPolicy { header: true, subprotocol: true, cookie: Some("token".into()) },
+        credentials: CredentialPolicy {
+            header: true,
+            subprotocol: true,
+            cookie: Some("token".into()),
+            ticket: false,
+        },
         lifetimes: LIFETIMES,
         subprotocols: SUBPROTOCOLS.map(Box::from).to_vec(),
         session: Arc::new(session()),

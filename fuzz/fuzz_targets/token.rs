@@ -77,7 +77,7 @@ fn changed(edits: &[u8]) -> Vec<u8> {
 }
 
 fn verify(token: &[u8]) -> Result<Identity, Rejection> {
-    let policy = CredentialPolicy { header: true, subprotocol: false, cookie: None };
+    let policy = CredentialPolicy { header: true, subprotocol: false, cookie: None, ticket: false };
     let mut headers = HeaderMap::new();
     let Ok(field) = HeaderValue::from_bytes(&[b"Bearer ", token].concat()) else {
         return Err(Rejection::CredentialMalformed);
