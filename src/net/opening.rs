@@ -22,12 +22,15 @@ use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 /// What is read and dropped after a refusal, so that the answer is not lost to a reset.
 const DROPPED_BYTES_MAX: usize = 64 << 10;
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often it is looked whether a peer that sends on has ended.
+const PEER_LOOK: Duration = Duration::from_millis(20);
 
 /// A connection whose 101 is made. Whoever takes it over sends that, so that no message of
 /// its room falls between the two.
@@ -333,6 +336,11 @@ impl Opening<'_> {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error),
                 }
+            }
+            // More is not read. But closed now, with octets unread, the socket would send a
+            // reset, and a peer that is still writing would lose the answer to it.
+            while !self.socket.ready(Interest::READABLE).await?.is_read_closed() {
+                tokio::time::sleep(PEER_LOOK).await;
             }
             Ok::<(), io::Error>(())
         };
