@@ -87,13 +87,7 @@ struct Outcome {
 }
 
 fn admitted(request: &Parts, server_name: Option<&str>) -> Result<Outcome, Rejection> {
-    let caller = Caller {
-        peer: Peer::new([192, 0, 2, 1].into()),
-        server_name,
-        local_port: 443,
-        now: *BEGIN,
-        unix_now: NOW,
-    };
+    let caller = Caller { peer: Peer::new([192, 0, 2, 1].into()), server_name, now: *BEGIN, unix_now: NOW };
     let throttles = Throttles {
         tickets: Tickets::default(),
         failed_credentials: RateTable::new(RATE, 1),

@@ -36,8 +36,6 @@ pub struct Caller<'a> {
     pub peer: Peer,
     /// The name it asked for in TLS.
     pub server_name: Option<&'a str>,
-    /// The port it connected to.
-    pub local_port: u16,
     /// Now, for rates.
     pub now: Instant,
     /// Now, for claims: seconds since 1970-01-01.

@@ -12,11 +12,11 @@ pub use failure::Failure;
 use crate::config::{self, InternalListen, Loaded};
 use crate::internal::{self, Guard, Internal, RevocationFile};
 use crate::ledger::{Format, Level, Log};
-use crate::net::{self, Bound, Orders, Shared, Whom};
+use crate::net::{self, Orders, Shared, Whom};
 use crate::rejection::Rejection;
 use crate::sandbox::{self, Needs};
 use notify::Notifier;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -114,21 +114,20 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
 }
 
 struct Listening {
-    per_worker: Vec<Vec<Bound>>,
+    per_worker: Vec<Vec<TcpListener>>,
     addresses: Vec<SocketAddr>,
 }
 
 fn bind(listen: &[SocketAddr], workers: usize) -> Result<Listening, Failure> {
-    let mut per_worker: Vec<Vec<Bound>> = (0..workers).map(|_| Vec::new()).collect();
+    let mut per_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
     let mut addresses = Vec::new();
     for address in listen {
         let failed = |error| Failure::bind(*address, error);
         let listeners = net::bind(*address, workers).map_err(failed)?;
-        let bound =
-            listeners.first().map_or(Ok(*address), std::net::TcpListener::local_addr).map_err(failed)?;
+        let bound = listeners.first().map_or(Ok(*address), TcpListener::local_addr).map_err(failed)?;
         addresses.push(bound);
         for (mine, listener) in per_worker.iter_mut().zip(listeners) {
-            mine.push(Bound { listener, port: bound.port() });
+            mine.push(listener);
         }
     }
     Ok(Listening { per_worker, addresses })

@@ -18,4 +18,4 @@ pub use listener::bind;
 pub use orders::{Listed, OrderDesk, Orders, Whom};
 pub use proxied::ProxyProtocol;
 pub use shared::{Control, Drain, OpeningLimits, Rules, Shared};
-pub use worker::{Bound, run};
+pub use worker::run;

@@ -47,16 +47,11 @@ pub(super) struct Opened {
 }
 
 /// Opens one connection, or refuses it: then that has been told and logged.
-pub(super) async fn open(
-    accepted: Accepted,
-    port: u16,
-    shared: &Shared,
-    scratch: &RefCell<Scratch>,
-) -> Option<Opened> {
+pub(super) async fn open(accepted: Accepted, shared: &Shared, scratch: &RefCell<Scratch>) -> Option<Opened> {
     let Accepted { socket, peer, permit, overload, by_proxy } = accepted;
     let (request, began) = (RequestId::next(), Instant::now());
     let mut opening =
-        Opening { socket, peer, permit, port, request, began, tls: None, plain: Vec::new(), shared, scratch };
+        Opening { socket, peer, permit, request, began, tls: None, plain: Vec::new(), shared, scratch };
     let rules = shared.rules.load_full();
 
     let (refused, response) = match opening.answer(&rules, overload, by_proxy).await {
@@ -103,7 +98,6 @@ struct Opening<'a> {
     /// Whoever a trusted proxy speaks for, once it has said so.
     peer: Peer,
     permit: Permit,
-    port: u16,
     request: RequestId,
     began: Instant,
     tls: Option<TlsWire>,
@@ -157,7 +151,7 @@ impl Opening<'_> {
         server_name: Option<&str>,
         is_forwarded: bool,
     ) -> Result<Verdict, Rejection> {
-        let Opening { peer, permit, port, request, plain, shared, .. } = self;
+        let Opening { peer, permit, request, plain, shared, .. } = self;
         let (head, rest) = plain.split_at_checked(came.head_bytes).unwrap_or_default();
         let body = rest.get(..came.body_bytes).unwrap_or_default();
         let strict_transport = shared.page.is_none();
@@ -171,7 +165,6 @@ impl Opening<'_> {
                         let caller = Caller {
                             peer: *peer,
                             server_name,
-                            local_port: *port,
                             now: Instant::now(),
                             unix_now: unix_now().as_secs(),
                         };

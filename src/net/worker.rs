@@ -29,29 +29,24 @@ use tokio::time::MissedTickBehavior;
 /// How often deadlines are looked at: fine enough for every promise of a second.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A listening socket and its port.
-#[derive(Debug)]
-pub struct Bound {
-    /// The socket, not blocking.
-    pub listener: std::net::TcpListener,
-    /// Its port, as a Host may name it.
-    pub port: u16,
-}
-
 /// Runs a worker until the gateway stops.
-pub fn run(worker: usize, shared: Arc<Shared>, bound: Vec<Bound>, mut orders: Orders) -> io::Result<()> {
+pub fn run(
+    worker: usize,
+    shared: Arc<Shared>,
+    listeners: Vec<std::net::TcpListener>,
+    mut orders: Orders,
+) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     let ended = runtime.block_on(async {
         let sessions = Rc::new(RefCell::new(Sessions::new(worker, Arc::clone(&shared))));
         let scratch = Rc::new(RefCell::new(Scratch::new()));
-        for Bound { listener, port } in bound {
+        for listener in listeners {
             let listener = TcpListener::from_std(listener)?;
             let (shared, sessions, scratch) =
                 (Arc::clone(&shared), Rc::clone(&sessions), Rc::clone(&scratch));
             tokio::task::spawn_local(async move {
                 let take = |accepted: Accepted| {
-                    let life =
-                        live(accepted, port, Arc::clone(&shared), Rc::clone(&sessions), Rc::clone(&scratch));
+                    let life = live(accepted, Arc::clone(&shared), Rc::clone(&sessions), Rc::clone(&scratch));
                     tokio::task::spawn_local(life);
                 };
                 accept(listener, &shared, take).await;
@@ -75,14 +70,13 @@ pub fn run(worker: usize, shared: Arc<Shared>, bound: Vec<Bound>, mut orders: Or
 /// One connection from accept to close.
 async fn live(
     accepted: Accepted,
-    port: u16,
     shared: Arc<Shared>,
     sessions: Rc<RefCell<Sessions>>,
     scratch: Rc<RefCell<Scratch>>,
 ) {
     // The opening is boxed and gone before the session begins: an idle session does not
     // carry the room that a handshake needs.
-    let opened: Option<Opened> = Box::pin(open(accepted, port, &shared, &scratch)).await;
+    let opened: Option<Opened> = Box::pin(open(accepted, &shared, &scratch)).await;
     drop(scratch);
     drop(shared);
     let Some(opened) = opened else { return };

@@ -72,7 +72,6 @@ impl Story {
         let caller = Caller {
             peer: Peer::new(address.parse().expect(address)),
             server_name: self.server_name,
-            local_port: 8443,
             now: self.now,
             unix_now: UNIX_NOW,
         };
