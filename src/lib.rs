@@ -5,12 +5,13 @@
 //!
 //! | floor | rooms | what they do |
 //! | --- | --- | --- |
-//! | 0 | [`rejection`] [`room`] [`origin`] [`peer`] [`secret`] | names and newtypes |
+//! | 0 | [`rejection`] [`room`] [`origin`] [`peer`] [`secret`] [`endpoint`] | names and newtypes |
 //! | 1 | [`gate`] [`auth`] [`codec`] [`protocol`] [`broadcast`] [`throttle`] | decide: no sockets, no clock, no logging |
-//! | 2 | [`net`] [`session`] [`internal`] [`ledger`] [`sandbox`] | act: sockets, TLS, HTTP, frames in and out; give rights up |
+//! | 2 | [`net`] [`session`] [`internal`] [`outbound`] [`ledger`] [`sandbox`] | act: sockets, TLS, HTTP, frames in and out; give rights up |
 //! | 3 | [`config`] [`gateway`] | compose: config -> parts -> bind -> run -> drain |
 //! | 4 | [`cli`] | argv -> a command |
 
+pub mod endpoint;
 pub mod origin;
 pub mod peer;
 pub mod rejection;
@@ -27,6 +28,7 @@ pub mod throttle;
 pub mod internal;
 pub mod ledger;
 pub mod net;
+pub mod outbound;
 pub mod sandbox;
 pub mod session;
 

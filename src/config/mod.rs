@@ -29,6 +29,7 @@ pub use signing::Signing;
 pub use watch::Watch;
 
 use crate::auth::{Revocations, Verifier};
+use crate::endpoint::Endpoint;
 use crate::gate::{Gate, HostPolicy};
 use crate::net::tls::{Certificate, Material};
 use document::{At, Section};
@@ -61,6 +62,8 @@ pub struct Loaded {
     pub watch: Watch,
     /// Every file that was read, the configuration first: a reload reads them again.
     pub files: Vec<PathBuf>,
+    /// Everywhere that the gateway connects to.
+    pub endpoints: Vec<Endpoint>,
 }
 
 /// Why a configuration cannot be used.
@@ -189,12 +192,13 @@ struct Parts {
     revocations: Option<(PathBuf, Revocations)>,
     watch: Watch,
     files: Vec<PathBuf>,
+    endpoints: Vec<Endpoint>,
 }
 
 impl Parts {
     fn loaded(self, warnings: Findings) -> Loaded {
-        let Parts { server, tls, gate, limits, internal, revocations, watch, files } = self;
-        Loaded { server, tls, gate, limits, internal, revocations, warnings, watch, files }
+        let Parts { server, tls, gate, limits, internal, revocations, watch, files, endpoints } = self;
+        Loaded { server, tls, gate, limits, internal, revocations, warnings, watch, files, endpoints }
     }
 }
 
@@ -262,7 +266,9 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     };
     let mut files = vec![path.to_owned()];
     files.extend(folder.opened());
-    Some(Parts { server, tls: tls?, gate, limits, internal, revocations: auth.revocations, watch, files })
+    let endpoints = Vec::new();
+    let (tls, revocations) = (tls?, auth.revocations);
+    Some(Parts { server, tls, gate, limits, internal, revocations, watch, files, endpoints })
 }
 
 /// `hosts`, or the exact names and addresses of the certificate.

@@ -14,7 +14,7 @@ use crate::internal::{self, Guard, Internal, RevocationFile};
 use crate::ledger::{Format, Level, Log};
 use crate::net::{self, Orders, Shared, Whom};
 use crate::rejection::Rejection;
-use crate::sandbox::{self, Needs};
+use crate::sandbox::{self, Needs, Reach};
 use notify::Notifier;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -48,7 +48,8 @@ pub struct Options {
 /// A socket that cannot be bound, or a thread that cannot be started; nothing runs then.
 pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     raise_file_limit();
-    let Loaded { server, tls, gate, limits, internal, revocations, warnings: _, watch, files } = loaded;
+    let Loaded { server, tls, gate, limits, internal, revocations, warnings: _, watch, files, endpoints } =
+        loaded;
     let (revocation_file, revocations) = revocations.unzip();
     let revocations = revocations.unwrap_or_default();
     let workers = server.workers.get();
@@ -61,7 +62,8 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         InternalListen::Unix(path) => Some(path.clone()),
         InternalListen::Tcp(_) => None,
     });
-    let needs = Needs { read: files, replace: revocation_file.clone(), remove: socket };
+    let reach = Reach::of(&endpoints);
+    let needs = Needs { read: files, replace: revocation_file.clone(), remove: socket, reach };
     // What is bound and connected stays so. Threads inherit the sandbox, and none runs yet.
     let sandbox = sandbox::enter(server.sandbox, &needs);
 
@@ -202,6 +204,11 @@ async fn reread(
     watch: &mut config::Watch,
 ) -> Result<String, String> {
     match config::load(config_path) {
+        Ok(loaded) if !shared.sandbox.lets_reach(&Reach::of(&loaded.endpoints)) => {
+            let why = format!("everything stays as it was: {OUT_OF_REACH}");
+            shared.ledger.reloaded(Err(&why));
+            Err(why)
+        }
         Ok(loaded) => {
             *watch = loaded.watch;
             shared.rules.store(Arc::new(net::Rules { gate: loaded.gate, tls: loaded.tls }));
@@ -226,6 +233,10 @@ async fn reread(
 /// Why a file may be denied to a running gateway that a new one may read.
 const OUTSIDE: &str = " (in its sandbox the gateway reads only below the folders that were named when it \
                        started: a restart takes others)";
+
+/// Why a running gateway may not connect where a new one may.
+const OUT_OF_REACH: &str = "in its sandbox the gateway connects only to the ports that were named when it \
+                            started, and finds names only where one was: a restart takes others";
 
 /// How often the certificate's files are looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);

@@ -3,8 +3,8 @@
 
 use super::{Needs, State};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
+    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
 };
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,12 @@ fn restrict(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
     }
     if let Some(path) = &needs.remove {
         ruleset = allow(ruleset, &lexical(path), AccessFs::RemoveFile.into())?;
+    }
+    for place in needs.reach.files() {
+        ruleset = allow(ruleset, &place, AccessFs::ReadFile.into())?;
+    }
+    for port in needs.reach.ports() {
+        ruleset = ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
     }
     Ok(ruleset.restrict_self()?.ruleset)
 }

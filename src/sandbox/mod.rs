@@ -5,9 +5,11 @@
 //! sandbox smaller, never the gateway absent, and the [`Report`] says what is missing.
 
 mod landlock;
+mod reach;
 mod report;
 mod seccomp;
 
+pub use reach::Reach;
 pub use report::{Report, State};
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -31,6 +33,8 @@ pub struct Needs {
     pub replace: Option<PathBuf>,
     /// A file that is removed at the end.
     pub remove: Option<PathBuf>,
+    /// Where it connects to.
+    pub reach: Reach,
 }
 
 /// Gives up everything but the needs, for this thread and all that it starts, for ever.
@@ -41,9 +45,12 @@ pub fn enter(mode: Mode, needs: &Needs) -> Report {
     match mode {
         Mode::Off => Report::off(),
         // seccomp comes last: it takes away the calls that the others are made with.
-        Mode::Auto => {
-            Report { no_dumps: no_dumps(), landlock: landlock::enter(needs), seccomp: seccomp::enter(needs) }
-        }
+        Mode::Auto => Report {
+            no_dumps: no_dumps(),
+            landlock: landlock::enter(needs),
+            seccomp: seccomp::enter(needs),
+            reach: needs.reach.clone(),
+        },
     }
 }
 

@@ -1,6 +1,8 @@
 //! Owns what came of the sandbox, in names for programs and words for people.
 //! Never knows how it came about.
 
+use super::reach::Reach;
+
 /// How far one kind of restriction reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -49,19 +51,28 @@ pub struct Report {
     pub seccomp: State,
     /// Core files, and reading the memory from another process.
     pub no_dumps: State,
+    /// Where the process may still connect to.
+    pub reach: Reach,
 }
 
 impl Report {
     /// Of a process that gave up nothing, as the configuration says.
     pub(super) fn off() -> Report {
         let off = || State::Off("server.sandbox is \"off\"".to_owned());
-        Report { landlock: off(), seccomp: off(), no_dumps: off() }
+        Report { landlock: off(), seccomp: off(), no_dumps: off(), reach: Reach::default() }
     }
 
     /// Each kind with its state.
     #[must_use]
     pub fn states(&self) -> [(&'static str, &'static str); 3] {
         self.kinds().map(|(kind, state)| (kind, state.name()))
+    }
+
+    /// Whether the process could still connect where these need it to.
+    #[must_use]
+    pub fn lets_reach(&self, needed: &Reach) -> bool {
+        let is_restricted = self.landlock.is_in_force() || self.seccomp.is_in_force();
+        !is_restricted || self.reach.covers(needed)
     }
 
     /// What is missing and why, if anything is.
@@ -99,7 +110,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_and_what_is_there_is_not() {
-        let whole = Report { landlock: State::Full, seccomp: State::On, no_dumps: State::On };
+        let whole = Report {
+            landlock: State::Full,
+            seccomp: State::On,
+            no_dumps: State::On,
+            reach: Reach::default(),
+        };
         assert_eq!(whole.shortfall(), None);
         assert_eq!(whole.summary(), "landlock full, seccomp on, no_dumps on");
         let part = Report { landlock: State::Partial("no TCP".to_owned()), ..whole };

@@ -5,7 +5,7 @@
 //! the next C library will try calls that nobody listed here, and takes an older one only where
 //! the answer is ENOSYS, not EPERM. An attacker gets no further either way.
 
-use super::{Needs, State};
+use super::{Needs, Reach, State};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,
@@ -44,14 +44,44 @@ fn program(needs: &Needs) -> Result<BpfProgram, seccompiler::BackendError> {
     if needs.remove.is_some() {
         rules.extend(REMOVE.iter().map(|call| (*call, Vec::new())));
     }
+    connecting(&needs.reach, &mut rules)?;
     let unlisted = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     SeccompFilter::new(rules, unlisted, SeccompAction::Allow, arch)?.try_into()
 }
 
+/// Sockets of the kinds that the endpoints need, and connecting them. Where to is not seen here: the
+/// address is behind a pointer.
+fn connecting(
+    reach: &Reach,
+    rules: &mut BTreeMap<i64, Vec<SeccompRule>>,
+) -> Result<(), seccompiler::BackendError> {
+    let kinds = [
+        (reach.needs_tcp(), libc::AF_INET, libc::SOCK_STREAM),
+        (reach.needs_tcp(), libc::AF_INET6, libc::SOCK_STREAM),
+        (reach.needs_sockets(), libc::AF_UNIX, libc::SOCK_STREAM),
+        // The resolver's questions, and its trial which source address a way would have.
+        (reach.needs_names(), libc::AF_INET, libc::SOCK_DGRAM),
+        (reach.needs_names(), libc::AF_INET6, libc::SOCK_DGRAM),
+    ];
+    for (_, family, kind) in kinds.into_iter().filter(|(is_needed, ..)| *is_needed) {
+        let of_kind = SeccompRule::new(vec![fits(0, INT, bits(family))?, fits(1, SOCKET_KIND, bits(kind))?])?;
+        rules.entry(libc::SYS_socket).or_default().push(of_kind);
+        rules.insert(libc::SYS_connect, Vec::new());
+    }
+    if reach.needs_names() {
+        rules.extend(RESOLVE.iter().map(|call| (*call, Vec::new())));
+        rules.entry(libc::SYS_ioctl).or_default().push(when(1, INT, FIONREAD)?);
+    }
+    Ok(())
+}
+
 /// The bits of the mask in this argument have this value.
 fn when(argument: u8, mask: u64, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
-    let fits = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(mask), value)?;
-    SeccompRule::new(vec![fits])
+    SeccompRule::new(vec![fits(argument, mask, value)?])
+}
+
+fn fits(argument: u8, mask: u64, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(mask), value)
 }
 
 const fn bits(flags: i32) -> u64 {
@@ -64,9 +94,13 @@ const fn bits(flags: i32) -> u64 {
 const INT: u64 = 0xffff_ffff;
 const WRITING: u64 = bits(libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC);
 const FIONBIO: u64 = 0x5421;
+const FIONREAD: u64 = 0x541b;
+/// The kind of a socket without its flags.
+const SOCKET_KIND: u64 = 0xf;
 
 /// What a running gateway calls whatever it is configured to do. There is no socket, bind, connect or
 /// listen, no sendmsg or recvmsg (descriptors), no execve, fork, ptrace, io_uring or memfd.
+/// (Where the configuration names an endpoint, `connecting` adds what that takes.)
 const ALWAYS: &[i64] = &[
     // Connections.
     libc::SYS_accept4,
@@ -175,6 +209,9 @@ const REPLACE: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_rename,
 ];
+
+/// The C library asks for both kinds of addresses at once, and tells its name to nobody.
+const RESOLVE: &[i64] = &[libc::SYS_sendmmsg, libc::SYS_uname];
 
 const REMOVE: &[i64] = &[
     libc::SYS_unlinkat,

@@ -24,6 +24,7 @@ mod handshake_time;
 mod internal_port;
 mod limits;
 mod logs;
+mod outbound;
 mod promises;
 mod proxied;
 mod sandbox;

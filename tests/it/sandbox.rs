@@ -3,11 +3,12 @@
 
 use crate::support::setup::write_file;
 use crate::support::{Gateway, Setup};
-use portcullis::sandbox::{self, Mode, Needs};
+use portcullis::outbound::{self, Endpoint};
+use portcullis::sandbox::{self, Mode, Needs, Reach};
 use rustix::process::{Pid, getppid};
 use std::fs::{self, File};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -173,9 +174,14 @@ fn trial(folder: &Path) {
     let read = vec![folder.join("config/file")];
     let writes = std::env::var_os(WRITES).is_some();
     let needs = if writes {
-        Needs { read, replace: Some(folder.join("state/file")), remove: Some(folder.join("socket/file")) }
+        Needs {
+            read,
+            replace: Some(folder.join("state/file")),
+            remove: Some(folder.join("socket/file")),
+            ..Needs::default()
+        }
     } else {
-        Needs { read, replace: None, remove: None }
+        Needs { read, ..Needs::default() }
     };
     let report = sandbox::enter(Mode::Auto, &needs);
     println!("{}", report.summary());
@@ -198,6 +204,68 @@ fn trial(folder: &Path) {
         thread.join().expect("a thread") || report.landlock.name() == "off",
         "a thread has no more rights"
     );
+    println!("the trial is over");
+}
+
+/// Names the endpoint that a process in the sandbox may connect to.
+const REACHES: &str = "PORTCULLIS_SANDBOX_REACHES";
+
+/// Runs as itself first, then as a process of its own that is in the sandbox for ever.
+#[test]
+fn a_process_in_the_sandbox_connects_to_the_ports_that_are_named_and_to_nothing_else() {
+    if let Some(url) = std::env::var_os(REACHES) {
+        reaching(url.to_str().expect("a URL"));
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("open.sock");
+    let _unix_listener = UnixListener::bind(&path).expect("a socket");
+    let name = "sandbox::a_process_in_the_sandbox_connects_to_the_ports_that_are_named_and_to_nothing_else";
+    for url in [
+        format!("http://127.0.0.1:{port}/"),
+        format!("ws://localhost:{port}/"),
+        format!("unix:{}", path.display()),
+    ] {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(REACHES, &url);
+        let output = command.output().expect("it starts");
+        let [out, err] = [&output.stdout, &output.stderr].map(|octets| String::from_utf8_lossy(octets));
+        assert!(output.status.success() && out.contains("the trial is over"), "{url}: {out}{err}");
+    }
+}
+
+fn reaching(url: &str) {
+    let other = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let other_listener = TcpListener::bind(other).expect("a port");
+    let folder = tempfile::tempdir().expect("a folder");
+    let unix = folder.path().join("other.sock");
+    let _unix_listener = UnixListener::bind(&unix).expect("a socket");
+    let endpoint = Endpoint::parse(url).expect("an endpoint");
+
+    let needs = Needs { reach: Reach::of([&endpoint]), ..Needs::default() };
+    let report = sandbox::enter(Mode::Auto, &needs);
+    let has_landlock = report.landlock.name() == "full";
+    println!("{}", report.summary());
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    let connected = runtime.block_on(outbound::connect(&endpoint, None, deadline));
+    assert!(connected.is_ok(), "{url}: {connected:?}");
+
+    assert!(TcpStream::connect(other_listener.local_addr().expect("one")).is_err() || !has_landlock);
+    assert_eq!(UnixStream::connect(&unix).is_ok(), url.starts_with("unix:"), "{url}");
+    let looks_up = "localhost:1".to_socket_addrs().is_ok();
+    assert_eq!(looks_up, url.contains("localhost") || !has_landlock, "{url}");
+    for (what, outcome) in [
+        ("bind by TCP", TcpListener::bind("127.0.0.1:0").map(drop)),
+        ("bind by UDP", UdpSocket::bind("127.0.0.1:0").map(drop)),
+        ("run a program", Command::new("/bin/true").status().map(drop)),
+    ] {
+        assert!(outcome.is_err(), "{url}: {what} is possible");
+    }
+    assert!(File::open("/etc/passwd").is_err() || !has_landlock, "{url}");
     println!("the trial is over");
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod refusal;
 pub(crate) mod setup;
 pub(crate) mod target;
 pub(crate) mod token;
+pub(crate) mod web;
 pub(crate) mod ws;
 
 pub(crate) use answer::{Answer, End};
@@ -25,6 +26,7 @@ pub(crate) use keys::{Alg, SigningKey};
 pub(crate) use setup::Setup;
 pub(crate) use target::Target;
 pub(crate) use token::{Token, unix_now};
+pub(crate) use web::Web;
 pub(crate) use ws::{Frame, Ws};
 
 use std::time::Duration;
