@@ -49,6 +49,7 @@ pub use key::{Key, SECRET_BYTES_MIN};
 pub use key_fault::KeyFault;
 pub use lifetime::Lifetimes;
 pub use mint::TokenFacts;
+pub(crate) use query::decoded as percent_decoded;
 pub use revocation::{REVOCATIONS_MAX, Revocations, TooMany};
 pub use signing_key::{GeneratedKeys, SigningKey};
 pub use ticket::{TICKET_LIFETIME, Ticket, TicketSecret, Tickets, TicketsFull};

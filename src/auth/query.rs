@@ -38,7 +38,7 @@ fn looks_like_jwt(value: &[u8]) -> bool {
 }
 
 /// The octets that a part of a query stands for. `+` is a space, as forms write it.
-fn decoded(part: &str) -> Cow<'_, [u8]> {
+pub(crate) fn decoded(part: &str) -> Cow<'_, [u8]> {
     if !part.contains(['%', '+']) {
         return Cow::Borrowed(part.as_bytes());
     }

@@ -6,7 +6,7 @@ use super::{Delivery, Inbox, Sender};
 use crate::auth::RoomGrant;
 use crate::room::RoomName;
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,6 +61,36 @@ impl Hub {
     pub fn members(&self, most: usize) -> Vec<(RoomName, usize)> {
         let rooms = self.shards.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>());
         rooms.take(most).map(|room| (room.name.clone(), room.members().iter().sum())).collect()
+    }
+
+    /// The rooms whose names come after this one in the order of their octets, with how many
+    /// members each has; at most so many, and whether there are more.
+    #[must_use]
+    pub fn page(&self, after: Option<&RoomName>, most: usize) -> (Vec<(RoomName, usize)>, bool) {
+        let mut found: BTreeMap<RoomName, Arc<Room>> = BTreeMap::new();
+        let mut more = false;
+        for shard in &self.shards {
+            for (name, room) in lock(shard).iter().filter(|(name, _)| Some(*name) > after) {
+                // Most names of many lie behind a full page: they are not copied for it.
+                let is_full = found.len() >= most;
+                if is_full && found.last_key_value().is_none_or(|(last, _)| last < name) {
+                    more = true;
+                    continue;
+                }
+                found.insert(name.clone(), Arc::clone(room));
+                if is_full {
+                    found.pop_last();
+                    more = true;
+                }
+            }
+        }
+        (found.into_iter().map(|(name, room)| (name, room.members().iter().sum())).collect(), more)
+    }
+
+    /// The number of a room that has a member.
+    #[must_use]
+    pub fn room_id(&self, room: &RoomName) -> Option<RoomId> {
+        lock(self.shard(room)).get(room).map(|room| room.id)
     }
 
     /// Joins the room that a grant names, for a session of `worker`. With a publish grant

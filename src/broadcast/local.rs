@@ -103,6 +103,12 @@ impl LocalRooms {
         moved
     }
 
+    /// The members that this worker has in a room.
+    #[must_use]
+    pub fn members(&self, room: RoomId) -> &[Member] {
+        self.rooms.get(&room).map_or(&[], |local| &local.members)
+    }
+
     /// Adds what was delivered to the turn of its room; whether the turn is so full that it
     /// should be flushed before more is added.
     #[must_use]

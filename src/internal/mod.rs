@@ -3,10 +3,12 @@
 
 mod admin;
 mod guard;
+mod idempotency;
 mod listen;
 mod publish;
 mod reply;
 mod revocation_file;
+mod rooms;
 mod serve;
 
 pub use guard::Guard;

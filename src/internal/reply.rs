@@ -31,6 +31,18 @@ pub(super) fn problem(status: StatusCode, code: &str, title: &str) -> Reply {
     reply(status, "application/problem+json", problem.to_string())
 }
 
+/// A problem with one entry of a list.
+pub(super) fn problem_at(status: StatusCode, code: &str, title: &str, index: usize) -> Reply {
+    let problem = serde_json::json!({
+        "type": format!("urn:portcullis:problem:{code}"),
+        "title": title,
+        "status": status.as_u16(),
+        "code": code,
+        "index": index,
+    });
+    reply(status, "application/problem+json", problem.to_string())
+}
+
 pub(super) fn denied(denied: Denied) -> Reply {
     let mut reply = problem(denied.status, denied.code, denied.title);
     if denied.status == StatusCode::UNAUTHORIZED {

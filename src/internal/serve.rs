@@ -3,10 +3,12 @@
 
 use super::admin;
 use super::guard::Guard;
+use super::idempotency::Published;
 use super::listen::Bound;
-use super::publish::{publish, too_big};
+use super::publish::{Press, too_big};
 use super::reply::{Reply, denied, not_allowed, problem, reply};
 use super::revocation_file::RevocationFile;
+use super::rooms;
 use crate::net::Shared;
 use crate::net::tls::{Material, TlsAcceptor};
 use bytes::Bytes;
@@ -16,11 +18,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
@@ -34,6 +37,8 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// all escapes.
 const ESCAPE_FACTOR: usize = 6;
 const ENVELOPE_BYTES_MAX: usize = 1 << 10;
+/// A batch may be as long as a message, and so long in any case.
+const BATCH_BYTES: usize = 4 << 20;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What the internal port answers from.
@@ -50,20 +55,26 @@ pub struct Internal {
     pub tls: Option<Material>,
 }
 
+/// What every request is answered from.
+struct Port {
+    internal: Internal,
+    published: RefCell<Published>,
+}
+
 /// Serves the internal port until the runtime ends.
 pub async fn run(internal: Internal, bound: Bound) -> io::Result<()> {
     let acceptor = internal.tls.as_ref().map(Material::acceptor);
-    let internal = Rc::new(internal);
+    let port = Rc::new(Port { internal, published: RefCell::default() });
     match bound {
         Bound::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
             let next = async || listener.accept().await.map(|(socket, _)| socket);
             let serve = |socket| {
-                let (internal, acceptor) = (Rc::clone(&internal), acceptor.clone());
+                let (port, acceptor) = (Rc::clone(&port), acceptor.clone());
                 async move {
                     match acceptor {
-                        Some(acceptor) => tls_connection(acceptor, socket, &internal).await,
-                        None => connection(socket, &internal).await,
+                        Some(acceptor) => tls_connection(acceptor, socket, &port).await,
+                        None => connection(socket, &port).await,
                     }
                 }
             };
@@ -75,8 +86,8 @@ pub async fn run(internal: Internal, bound: Bound) -> io::Result<()> {
             let _file = file;
             let next = async || listener.accept().await.map(|(socket, _)| socket);
             let serve = |socket| {
-                let internal = Rc::clone(&internal);
-                async move { connection(socket, &internal).await }
+                let port = Rc::clone(&port);
+                async move { connection(socket, &port).await }
             };
             accept(next, serve).await;
         }
@@ -104,16 +115,16 @@ where
     }
 }
 
-async fn tls_connection(acceptor: TlsAcceptor, socket: TcpStream, internal: &Internal) {
+async fn tls_connection(acceptor: TlsAcceptor, socket: TcpStream, port: &Port) {
     // A peer that does not finish TLS in time is dropped.
     if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await {
-        connection(stream, internal).await;
+        connection(stream, port).await;
     }
 }
 
-async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, internal: &Internal) {
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, port: &Port) {
     let service = service_fn(|request| async move {
-        let answered = tokio::time::timeout(REQUEST_TIMEOUT, answer(request, internal)).await;
+        let answered = tokio::time::timeout(REQUEST_TIMEOUT, answer(request, port)).await;
         let late = |_| problem(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long");
         Ok::<Reply, Infallible>(answered.unwrap_or_else(late))
     });
@@ -128,7 +139,8 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, internal: &Int
         .await;
 }
 
-async fn answer(request: Request<Incoming>, internal: &Internal) -> Reply {
+async fn answer(request: Request<Incoming>, port: &Port) -> Reply {
+    let internal = &port.internal;
     let (parts, body) = request.into_parts();
     if let Err(why) = internal.guard.admit(&parts.uri, &parts.headers) {
         return denied(why);
@@ -145,14 +157,26 @@ async fn answer(request: Request<Incoming>, internal: &Internal) -> Reply {
             let page = shared.ledger.metrics(shared.hub.rooms(), shared.is_draining(), &sandbox);
             reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
         }
-        ("/publish", &Method::POST) => {
-            let most =
-                internal.message_bytes.saturating_mul(ESCAPE_FACTOR).saturating_add(ENVELOPE_BYTES_MAX);
-            match Limited::new(body, most).collect().await {
-                Ok(whole) => publish(&whole.to_bytes(), &shared.hub, internal.message_bytes),
-                Err(_) => too_big(),
-            }
+        (path @ ("/publish" | "/publish/batch"), &Method::POST) => {
+            let one = internal.message_bytes.saturating_mul(ESCAPE_FACTOR).saturating_add(ENVELOPE_BYTES_MAX);
+            let is_batch = path == "/publish/batch";
+            let most = if is_batch { one.saturating_add(BATCH_BYTES) } else { one };
+            let Ok(whole) = Limited::new(body, most).collect().await else { return too_big() };
+            let press = Press {
+                hub: &shared.hub,
+                ledger: &shared.ledger,
+                message_bytes: internal.message_bytes,
+                published: &mut port.published.borrow_mut(),
+                now: Instant::now(),
+            };
+            let (headers, whole) = (&parts.headers, whole.to_bytes());
+            if is_batch { press.batch(headers, &whole) } else { press.one(headers, &whole) }
         }
+        ("/rooms", &Method::GET) => rooms::rooms(parts.uri.query(), shared),
+        ("/disconnect", &Method::POST) => match Limited::new(body, ENVELOPE_BYTES_MAX).collect().await {
+            Ok(whole) => rooms::disconnect(&whole.to_bytes(), shared).await,
+            Err(_) => too_big(),
+        },
         ("/admin/status", &Method::GET) => admin::status(shared),
         ("/admin/connections", &Method::GET) => admin::connections(shared).await,
         ("/admin/rooms", &Method::GET) => admin::rooms(shared),
@@ -167,12 +191,19 @@ async fn answer(request: Request<Incoming>, internal: &Internal) -> Reply {
             }
         }
         (
-            "/healthz" | "/readyz" | "/metrics" | "/admin/status" | "/admin/connections" | "/admin/rooms",
+            "/healthz" | "/readyz" | "/metrics" | "/rooms" | "/admin/status" | "/admin/connections"
+            | "/admin/rooms",
             _,
         ) => not_allowed("GET"),
-        ("/publish" | "/admin/drain" | "/admin/reload" | "/admin/kick" | "/admin/revoke", _) => {
-            not_allowed("POST")
-        }
+        (
+            "/publish" | "/publish/batch" | "/disconnect" | "/admin/drain" | "/admin/reload" | "/admin/kick"
+            | "/admin/revoke",
+            _,
+        ) => not_allowed("POST"),
+        (path, method) if let Some(room) = rooms::members_path(path) => match *method {
+            Method::GET => rooms::members(room, parts.uri.query(), shared).await,
+            _ => not_allowed("GET"),
+        },
         _ => problem(StatusCode::NOT_FOUND, "not_found", "There is nothing here"),
     }
 }

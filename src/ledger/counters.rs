@@ -76,6 +76,10 @@ pub(super) struct Counters {
     pub(super) panics: Counter,
     pub(super) reloads: Counter,
     pub(super) reloads_failed: Counter,
+    /// Publications that were asked for again and not made again.
+    pub(super) publish_repeats: Counter,
+    /// Idempotency keys that were forgotten before their time.
+    pub(super) publish_keys_forgotten: Counter,
     pub(super) workers: Box<[WorkerCounters]>,
     nowhere: WorkerCounters,
     refusals: Box<[Counter]>,
@@ -95,6 +99,8 @@ impl Counters {
             panics: Counter::default(),
             reloads: Counter::default(),
             reloads_failed: Counter::default(),
+            publish_repeats: Counter::default(),
+            publish_keys_forgotten: Counter::default(),
             workers: (0..workers).map(|_| WorkerCounters::default()).collect(),
             nowhere: WorkerCounters::default(),
             refusals: per_reason(),

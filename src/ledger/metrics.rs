@@ -63,6 +63,18 @@ pub(super) fn render(
     page.sample("portcullis_sent_bytes_total", "", sum(|worker| &worker.sent_bytes));
 
     page.head(
+        "portcullis_publish_repeats_total",
+        "counter",
+        "Publications asked for again under their idempotency key, and not made again.",
+    );
+    page.sample("portcullis_publish_repeats_total", "", counters.publish_repeats.get());
+    page.head(
+        "portcullis_publish_keys_forgotten_total",
+        "counter",
+        "Idempotency keys forgotten before their time, for want of room.",
+    );
+    page.sample("portcullis_publish_keys_forgotten_total", "", counters.publish_keys_forgotten.get());
+    page.head(
         "portcullis_reloads_total",
         "counter",
         "Reloads that took, and those that kept what was there.",

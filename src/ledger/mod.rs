@@ -95,6 +95,16 @@ impl Ledger {
         }
     }
 
+    /// A publication that was asked for again under its idempotency key, and not made again.
+    pub fn publish_repeated(&self) {
+        self.counters.publish_repeats.add(1);
+    }
+
+    /// So many idempotency keys were forgotten before their time, for want of room.
+    pub fn publish_keys_forgotten(&self, keys: u64) {
+        self.counters.publish_keys_forgotten.add(keys);
+    }
+
     /// A panic of ours: the session is closed, the process goes on.
     pub fn panicked(&self, place: &str) {
         self.counters.panics.add(1);

@@ -15,7 +15,7 @@ mod worker;
 
 pub use answer::DemoPage;
 pub use listener::bind;
-pub use orders::{Listed, OrderDesk, Orders, Whom};
+pub use orders::{Listed, OrderDesk, Orders, RoomMember, Whom};
 pub use proxied::ProxyProtocol;
 pub use shared::{Control, Drain, OpeningLimits, Rules, Shared};
 pub use worker::run;

@@ -3,8 +3,12 @@
 
 use super::shared::Shared;
 use crate::auth::Identity;
+use crate::broadcast::RoomId;
+use crate::ledger::RequestId;
 use crate::rejection::Rejection;
+use crate::room::RoomName;
 use serde::Serialize;
+use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,6 +22,15 @@ pub enum Whom {
     Token(Box<str>),
     /// Every session of this subject.
     Subject(Box<str>),
+    /// Those of which all that is named here is true.
+    These {
+        /// The session of this connection.
+        connection: Option<RequestId>,
+        /// Sessions of this subject.
+        subject: Option<Box<str>>,
+        /// Sessions in this room.
+        room: Option<RoomName>,
+    },
     /// Those that stand on a token that is revoked by now.
     Revoked,
     /// Those that the rules in force would not admit.
@@ -47,10 +60,28 @@ pub struct Listed {
     pub queued_bytes: usize,
 }
 
+/// One member of a room.
+#[derive(Debug, Serialize)]
+pub struct RoomMember {
+    /// The number that its log lines bear.
+    #[serde(rename = "connection_id", serialize_with = "shown")]
+    pub connection: RequestId,
+    /// Who.
+    #[serde(serialize_with = "shown")]
+    pub subject: Arc<str>,
+    /// Whether it may send into the room.
+    pub publish: bool,
+}
+
+fn shown<S: serde::Serializer>(text: &impl fmt::Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(text)
+}
+
 /// An order to one worker, with where to tell what came of it.
 pub(super) enum Order {
     Close { whom: Whom, reason: Rejection, told: oneshot::Sender<usize> },
     List { most: usize, told: oneshot::Sender<Vec<Listed>> },
+    Members { room: RoomId, after: Option<RequestId>, most: usize, told: oneshot::Sender<Vec<RoomMember>> },
     Renew { jti: Box<str>, identity: Arc<Identity>, told: oneshot::Sender<usize> },
 }
 
@@ -116,5 +147,15 @@ impl Shared {
     pub async fn list(&self, most: usize) -> Vec<Listed> {
         let all = self.orders.ask(|told| Order::List { most, told }).await;
         all.into_iter().flatten().take(most).collect()
+    }
+
+    /// The members of a room whose numbers come after this one, by their numbers; at most so many.
+    pub async fn members(&self, room: &RoomName, after: Option<RequestId>, most: usize) -> Vec<RoomMember> {
+        let Some(room) = self.hub.room_id(room) else { return Vec::new() };
+        let all = self.orders.ask(|told| Order::Members { room, after, most, told }).await;
+        let mut members: Vec<RoomMember> = all.into_iter().flatten().collect();
+        members.sort_unstable_by_key(|member| member.connection);
+        members.truncate(most);
+        members
     }
 }

@@ -95,6 +95,12 @@ impl Session {
         self.sender
     }
 
+    /// Whether it may send into its room.
+    #[must_use]
+    pub fn may_publish(&self) -> bool {
+        self.publisher.is_some()
+    }
+
     /// Takes octets as they came (unmasking them in place); frames to send go to `out`.
     pub fn receive(&mut self, octets: &mut [u8], now: Instant, counters: &WorkerCounters, out: &mut Vec<u8>) {
         self.heard = now;

@@ -27,6 +27,7 @@ mod logs;
 mod outbound;
 mod promises;
 mod proxied;
+mod publishing;
 mod sandbox;
 mod service_manager;
 mod session_end;

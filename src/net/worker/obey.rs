@@ -2,13 +2,17 @@
 //! Never knows who ordered it.
 
 use super::super::opening::until;
-use super::super::orders::{Listed, Order, Whom};
+use super::super::orders::{Listed, Order, RoomMember, Whom};
 use super::super::shared::Shared;
 use super::held::Held;
 use super::sessions::Sessions;
 use crate::auth::Identity;
+use crate::broadcast::{Member, RoomId};
+use crate::ledger::RequestId;
 use crate::origin::Origin;
 use crate::rejection::Rejection;
+use crate::room::RoomName;
+use std::sync::Arc;
 use std::time::Instant;
 
 impl Sessions {
@@ -38,6 +42,9 @@ impl Sessions {
                 let moved = keys.iter().filter(|key| self.renew(**key, &identity, now)).count();
                 let _ = told.send(moved);
             }
+            Order::Members { room, after, most, told } => {
+                let _ = told.send(self.members(room, after, most));
+            }
             Order::List { most, told } => {
                 let open = self.held.iter().filter(|(_, held)| held.is_open());
                 let _ = told.send(open.take(most).map(|(_, held)| listed(held, now)).collect());
@@ -47,6 +54,22 @@ impl Sessions {
 }
 
 impl Sessions {
+    /// The members of a room that come after a number, by their numbers; at most so many.
+    fn members(&self, room: RoomId, after: Option<RequestId>, most: usize) -> Vec<RoomMember> {
+        let held = self.rooms.members(room).iter().filter_map(|Member(key)| self.held.get(*key));
+        let mut found: Vec<(RequestId, &Held)> = held
+            .filter(|held| Some(held.about.request) > after)
+            .map(|held| (held.about.request, held))
+            .collect();
+        found.sort_unstable_by_key(|(connection, _)| *connection);
+        let members = found.into_iter().take(most).map(|(connection, held)| RoomMember {
+            connection,
+            subject: Arc::clone(held.about.authority.subject()),
+            publish: held.session.may_publish(),
+        });
+        members.collect()
+    }
+
     /// Moves one session to a new authority. Where that does not grant its room, it ends.
     fn renew(&mut self, key: usize, identity: &Identity, now: Instant) -> bool {
         let Some(held) = self.held.get_mut(key) else { return false };
@@ -68,6 +91,13 @@ fn is_meant(whom: &Whom, held: &Held, shared: &Shared) -> bool {
     match whom {
         Whom::Token(jti) => authority.jti() == Some(jti),
         Whom::Subject(subject) => **authority.subject() == **subject,
+        Whom::These { connection, subject, room } => {
+            let is_in =
+                |room: &RoomName| held.seat.as_ref().is_some_and(|seat| seat.subscriber.room_name() == room);
+            connection.is_none_or(|connection| held.about.request == connection)
+                && subject.as_ref().is_none_or(|subject| **authority.subject() == **subject)
+                && room.as_ref().is_none_or(is_in)
+        }
         Whom::Revoked => shared.throttles.revocations.is_revoked(authority),
         Whom::NoLongerAdmitted => !held.about.is_admitted_by(&shared.rules.load()),
     }

@@ -26,7 +26,7 @@ pub(super) struct Sessions {
     /// one sweep, which for 100,000 sessions is cheaper than a timer each.
     due_ms: Vec<u64>,
     epoch: Instant,
-    rooms: LocalRooms,
+    pub(super) rooms: LocalRooms,
     scratch: Scratch,
     /// Frames for one session.
     frames: Vec<u8>,
