@@ -193,6 +193,8 @@ reasons! {
         refuse(400, "Connection must name upgrade, and besides it keep-alive at most");
     /// A `Sec-WebSocket-Protocol` that is malformed, repeats a value or has over 16.
     SubprotocolMalformed "subprotocol_malformed" refuse(400, "Sec-WebSocket-Protocol is malformed");
+    /// A `Sec-WebSocket-Extensions` that is malformed, where one is served (RFC 6455 section 9.1).
+    ExtensionMalformed "extension_malformed" refuse(400, "Sec-WebSocket-Extensions is malformed");
     /// No, two or a malformed version.
     VersionMalformed "version_malformed" refuse(400, "Sec-WebSocket-Version must be exactly: 13");
     /// A version other than 13.
@@ -297,6 +299,8 @@ reasons! {
     MessageKind "message_kind" Answer::Close(1003);
     /// Text or a close reason that is not UTF-8 (section 8.1).
     Utf8 "utf8" Answer::Close(1007);
+    /// A compressed message that is no whole DEFLATE stream (RFC 7692 section 7.2.2).
+    MessageCompression "message_compression" Answer::Close(1007);
     /// More fragments than a message may have.
     MessageFragments "message_fragments" Answer::Close(1008);
     /// A message that took too long from its first octet to its last.

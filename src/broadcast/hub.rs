@@ -2,7 +2,7 @@
 //! Never knows how a member is written to.
 
 use super::room::{Room, RoomId};
-use super::{Delivery, Inbox, Sender};
+use super::{Deflated, Delivery, Inbox, Sender};
 use crate::auth::RoomGrant;
 use crate::room::RoomName;
 use bytes::Bytes;
@@ -111,7 +111,7 @@ impl Hub {
         };
         let publisher =
             grant.may_publish().then(|| Publisher { hub: Arc::clone(self), room: Arc::clone(&room) });
-        (Subscriber { hub: Arc::clone(self), room, worker }, publisher)
+        (Subscriber { hub: Arc::clone(self), room, worker, deflates: false }, publisher)
     }
 
     /// The right to send of a member whose grant has changed; `None` if the grant has none,
@@ -131,10 +131,13 @@ impl Hub {
 
     fn hand_over(&self, room: &Room, frame: &Bytes, except: Option<Sender>) -> usize {
         let members = room.members();
+        // Whoever joins at this moment and is not counted yet gets it as it is.
+        let deflated = (room.deflating.load(Ordering::Relaxed) > 0).then(Deflated::default);
         let mut reached = 0;
         for (inbox, count) in self.inboxes.iter().zip(members.iter()) {
             if *count > 0 {
-                inbox.push(Delivery { room: room.id, frame: frame.clone(), except });
+                let (frame, deflated) = (frame.clone(), deflated.clone());
+                inbox.push(Delivery { room: room.id, frame, deflated, except });
                 reached += count;
             }
         }
@@ -172,6 +175,7 @@ pub struct Subscriber {
     hub: Arc<Hub>,
     room: Arc<Room>,
     worker: usize,
+    deflates: bool,
 }
 
 impl Subscriber {
@@ -179,6 +183,14 @@ impl Subscriber {
     #[must_use]
     pub fn room(&self) -> RoomId {
         self.room.id
+    }
+
+    /// Takes compressed frames from now on: the room's messages are compressed for it, once for
+    /// all who do.
+    pub fn take_deflated(&mut self) {
+        if !std::mem::replace(&mut self.deflates, true) {
+            self.room.deflating.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// The room's name.
@@ -190,6 +202,9 @@ impl Subscriber {
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
+        if self.deflates {
+            self.room.deflating.fetch_sub(1, Ordering::Relaxed);
+        }
         self.hub.leave(&self.room, self.worker);
     }
 }

@@ -1,7 +1,7 @@
 //! Owns the hand-over of messages to one worker.
 //! Never knows what the worker does with them.
 
-use super::{RoomId, Sender};
+use super::{Deflated, RoomId, Sender};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +14,8 @@ pub struct Delivery {
     pub room: RoomId,
     /// The whole frame, encoded once for all.
     pub frame: Bytes,
+    /// Its compressed form, where some member of the room takes that.
+    pub deflated: Option<Deflated>,
     /// The session that must not get it: the sender, where its route has no echo.
     pub except: Option<Sender>,
 }

@@ -1,72 +1,13 @@
-//! Owns the members that one worker has in each room, and what each room got in this turn.
+//! Owns the members that one worker has in each room.
 //! Never knows a lock or another worker.
 
-use super::{Delivery, RoomId, Sender};
-use bytes::Bytes;
-use std::cell::OnceCell;
+use super::turn::Turn;
+use super::{Delivery, RoomId};
 use std::collections::HashMap;
-use std::ops::Range;
 
 /// A member's place in the worker's table of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member(pub usize);
-
-/// What a room got since the last flush: all frames behind one another, so that a member
-/// is written to once however many they were.
-#[derive(Debug, Default)]
-pub struct Turn {
-    octets: Vec<u8>,
-    excepted: Vec<(Sender, Range<usize>)>,
-    shared: OnceCell<Bytes>,
-}
-
-impl Turn {
-    /// All frames of the turn.
-    #[must_use]
-    pub fn octets(&self) -> &[u8] {
-        &self.octets
-    }
-
-    /// All frames, shared: one copy for every member that must keep them.
-    #[must_use]
-    pub fn shared(&self) -> Bytes {
-        self.shared.get_or_init(|| Bytes::copy_from_slice(&self.octets)).clone()
-    }
-
-    /// The sessions that sent without an echo in this turn, once for each frame.
-    pub fn senders(&self) -> impl Iterator<Item = Sender> {
-        self.excepted.iter().map(|(sender, _)| *sender)
-    }
-
-    /// The frames that a sender gets: all but its own.
-    pub fn without(&self, sender: Sender, out: &mut Vec<u8>) {
-        let mut at = 0;
-        for (_, own) in self.excepted.iter().filter(|(who, _)| *who == sender) {
-            out.extend_from_slice(self.octets.get(at..own.start).unwrap_or_default());
-            at = own.end;
-        }
-        out.extend_from_slice(self.octets.get(at..).unwrap_or_default());
-    }
-
-    fn push(&mut self, frame: &[u8], except: Option<Sender>) {
-        let start = self.octets.len();
-        self.octets.extend_from_slice(frame);
-        if let Some(sender) = except {
-            self.excepted.push((sender, start..self.octets.len()));
-        }
-    }
-
-    /// Empties it; a large buffer is given back.
-    fn clear(&mut self) {
-        self.octets.clear();
-        self.octets.shrink_to(TURN_BYTES_KEPT);
-        self.excepted.clear();
-        self.shared = OnceCell::new();
-    }
-}
-
-/// A turn's buffer that is larger than this is not kept.
-const TURN_BYTES_KEPT: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 struct LocalRoom {
@@ -115,12 +56,12 @@ impl LocalRooms {
     pub fn deliver(&mut self, delivery: &Delivery) -> bool {
         // The last member may have left since: then nobody here wants it.
         let Some(local) = self.rooms.get_mut(&delivery.room) else { return false };
-        if local.turn.octets.is_empty() {
+        if local.turn.is_empty() {
             self.dirty.push(delivery.room);
             std::mem::swap(&mut local.turn, &mut self.idle_turn);
         }
-        local.turn.push(&delivery.frame, delivery.except);
-        local.turn.octets.len() >= TURN_BYTES_MAX
+        local.turn.push(delivery);
+        local.turn.plain().octets().len() >= TURN_BYTES_MAX
     }
 
     /// Hands each room that got something to `flush` with its members, then ends the turn.
@@ -128,7 +69,7 @@ impl LocalRooms {
         while let Some(room) = self.dirty.pop() {
             let Some(local) = self.rooms.get_mut(&room) else { continue };
             // A room that was left and entered again within the turn is noted twice.
-            if local.turn.octets.is_empty() {
+            if local.turn.is_empty() {
                 continue;
             }
             // A quiet room keeps no buffer: the buffer goes from room to room.

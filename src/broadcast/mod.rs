@@ -4,15 +4,19 @@
 //! A message costs one encoding, one lock of its room and one push per worker that has
 //! members; each worker then writes to its own members without a lock or a wake-up each.
 
+mod deflated;
 mod hub;
 mod inbox;
 mod local;
 mod room;
+mod turn;
 
+pub use deflated::Deflated;
 pub use hub::{Hub, Publisher, Subscriber};
 pub use inbox::{Delivery, Inbox};
-pub use local::{LocalRooms, Member, Turn};
+pub use local::{LocalRooms, Member};
 pub use room::RoomId;
+pub use turn::{Form, Turn};
 
 /// Which session sent a message: its worker, its place there and its number, so that a
 /// later session in the same place is not taken for it.

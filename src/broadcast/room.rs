@@ -2,6 +2,7 @@
 //! Never knows a member.
 
 use crate::room::RoomName;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A number that no other room of this process has had.
@@ -15,11 +16,13 @@ pub(super) struct Room {
     pub(super) id: RoomId,
     pub(super) name: RoomName,
     members: Mutex<Box<[usize]>>,
+    /// Members who take compressed frames.
+    pub(super) deflating: AtomicUsize,
 }
 
 impl Room {
     pub(super) fn new(id: RoomId, name: RoomName, workers: usize) -> Room {
-        Room { id, name, members: Mutex::new(vec![0; workers].into()) }
+        Room { id, name, members: Mutex::new(vec![0; workers].into()), deflating: AtomicUsize::new(0) }
     }
 
     /// Members per worker. A panic elsewhere leaves the counts whole: they are changed by

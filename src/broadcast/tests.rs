@@ -4,6 +4,7 @@
 use super::support::{identity, room};
 use super::*;
 use crate::auth::Identity;
+use crate::codec;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -230,14 +231,14 @@ impl Local {
     }
 
     fn deliver(&mut self, room: RoomId, text: &'static str, except: Option<Sender>) -> bool {
-        self.rooms.deliver(&Delivery { room, frame: frame(text), except })
+        self.rooms.deliver(&Delivery { room, frame: frame(text), deflated: None, except })
     }
 
     fn flush(&mut self) -> Vec<(Vec<usize>, String)> {
         let mut flushed = Vec::new();
         self.rooms.flush(|members, turn| {
-            assert_eq!(turn.shared(), turn.octets());
-            flushed.push((members.iter().map(|member| member.0).collect(), text(turn.octets())));
+            assert_eq!(turn.plain().shared(), turn.plain().octets());
+            flushed.push((members.iter().map(|member| member.0).collect(), text(turn.plain().octets())));
         });
         flushed.sort();
         flushed
@@ -314,14 +315,18 @@ fn a_sender_gets_the_turn_without_its_own_frames() {
         flushed += 1;
         let without = |sender| {
             let mut out = b"> ".to_vec();
-            turn.without(sender, &mut out);
+            turn.plain().without(sender, &mut out);
             text(&out)
         };
         assert_eq!(without(ONE), "> b2c-f2");
         assert_eq!(without(TWO), "> a1c-d1e1");
         assert_eq!(without(ONE_LATER), "> a1b2c-d1e1f2", "a later session in its place is another one");
         assert_eq!(turn.senders().collect::<Vec<_>>(), [ONE, TWO, ONE, ONE, TWO]);
-        assert_eq!(turn.shared().as_ptr(), turn.shared().as_ptr(), "one copy for all that must keep it");
+        assert_eq!(
+            turn.plain().shared().as_ptr(),
+            turn.plain().shared().as_ptr(),
+            "one copy for all that must keep it"
+        );
     });
     assert_eq!(flushed, 1);
     assert!(!local.deliver(room, "g", None));
@@ -333,9 +338,75 @@ fn a_turn_that_is_full_asks_to_be_flushed() {
     let mut local = Local::new();
     let room = local.room;
     local.rooms.join(room, Member(1));
-    let of = |bytes: usize| Delivery { room, frame: vec![b'x'; bytes].into(), except: None };
+    let of = |bytes: usize| Delivery { room, frame: vec![b'x'; bytes].into(), deflated: None, except: None };
     assert!(!local.rooms.deliver(&of((256 << 10) - 1)));
     assert!(local.rooms.deliver(&of(1)));
     assert_eq!(local.flush().len(), 1);
     assert!(!local.rooms.deliver(&of(1)));
+}
+
+#[test]
+fn a_frame_is_compressed_once_for_all_workers_and_only_where_somebody_takes_it() {
+    let (hub, who) = (Hub::new(2), everybody());
+    let (mut first, _) = join(&hub, &who, "lobby", 0);
+    let (mut second, publisher) = join(&hub, &who, "lobby", 1);
+    let publisher = publisher.expect("a publish grant");
+    let mut long = Vec::new();
+    codec::encode(codec::Opcode::Text, "words ".repeat(200).as_bytes(), &mut long);
+    let long = Bytes::from(long);
+    let next =
+        |worker: usize| hub.inbox(worker).expect("an inbox").take(Vec::new()).pop().expect("a delivery");
+
+    publisher.publish(&long, None);
+    assert!(next(0).deflated.is_none() && next(1).deflated.is_none());
+    first.take_deflated();
+    first.take_deflated();
+    second.take_deflated();
+    publisher.publish(&long, None);
+    let (one, two) = (next(0).deflated.expect("a form"), next(1).deflated.expect("a form"));
+    assert_eq!(one.of(&long).map(<[u8]>::as_ptr), two.of(&long).map(<[u8]>::as_ptr));
+    assert!(one.of(&long).expect("shorter").len() * 4 < long.len());
+    drop(first);
+    publisher.publish(&long, None);
+    assert!(next(1).deflated.is_some(), "one is left who takes it");
+    let _third = join(&hub, &who, "lobby", 0);
+    drop(second);
+    publisher.publish(&long, None);
+    assert!(next(0).deflated.is_none());
+}
+
+#[test]
+fn members_who_take_compressed_frames_get_each_message_once_in_the_same_order() {
+    let mut local = Local::new();
+    let room = local.room;
+    local.rooms.join(room, Member(1));
+    let mut long = Vec::new();
+    codec::encode(codec::Opcode::Text, &[b'x'; 1000], &mut long);
+    let squeezed = text_of(&codec::deflate(&long).expect("a shorter frame"));
+    let long = Bytes::from(long);
+    let deliver = |local: &mut Local, frame: &Bytes, deflated, except| {
+        assert!(!local.rooms.deliver(&Delivery { room, frame: frame.clone(), deflated, except }));
+    };
+    deliver(&mut local, &frame("before"), None, None);
+    deliver(&mut local, &long, Some(Deflated::default()), Some(ONE));
+    deliver(&mut local, &frame("short"), Some(Deflated::default()), Some(TWO));
+    deliver(&mut local, &long, Some(Deflated::default()), None);
+    local.rooms.flush(|_, turn| {
+        let plain = text_of(&long);
+        assert_eq!(text_of(turn.plain().octets()), format!("before{plain}short{plain}"));
+        let form = turn.deflating();
+        assert_eq!(text_of(form.octets()), format!("before{squeezed}short{squeezed}"));
+        assert_eq!(form.shared(), form.octets());
+        let mut out = Vec::new();
+        form.without(ONE, &mut out);
+        assert_eq!(text_of(&out), format!("beforeshort{squeezed}"));
+    });
+    deliver(&mut local, &long, None, None);
+    local
+        .rooms
+        .flush(|_, turn| assert_eq!(turn.deflating().octets(), &long[..], "the next turn begins anew"));
+}
+
+fn text_of(octets: &[u8]) -> String {
+    octets.escape_ascii().to_string()
 }

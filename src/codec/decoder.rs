@@ -15,6 +15,7 @@ use std::time::Instant;
 #[derive(Default)]
 pub struct Decoder {
     state: State,
+    inflates: bool,
 }
 
 #[derive(Default)]
@@ -26,6 +27,19 @@ enum State {
 }
 
 impl Decoder {
+    /// A decoder of a session that agreed on permessage-deflate: a message may be compressed
+    /// (RFC 7692). The bounds hold for what it inflates to.
+    #[must_use]
+    pub fn inflating() -> Decoder {
+        Decoder { inflates: true, ..Decoder::default() }
+    }
+
+    /// Whether it reads compressed messages.
+    #[must_use]
+    pub fn inflates(&self) -> bool {
+        self.inflates
+    }
+
     /// Takes all of `input` (unmasking it in place) and hands over each event it completes.
     ///
     /// A verdict falls at the first octet that makes it certain, however the octets are cut
@@ -41,7 +55,7 @@ impl Decoder {
         input: &mut [u8],
         on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<Rejection>,
     ) -> Result<(), Rejection> {
-        let mut call = Call { limits, now, on_event };
+        let mut call = Call { limits, inflates: self.inflates, now, on_event };
         // It is over for whatever leaves early from here on, be it a panic of `on_event`.
         match mem::replace(&mut self.state, State::Over) {
             State::Over => {}

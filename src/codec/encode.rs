@@ -8,6 +8,8 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 pub const CLOSE_REASON_BYTES_MAX: usize = CONTROL_BYTES_MAX - 2;
 
 const FIN: u8 = 0x80;
+/// "Per-Message Compressed" (RFC 7692 section 6).
+const RSV1: u8 = 0x40;
 const CLOSE: u8 = 0x8;
 
 /// Opcodes that are sent.
@@ -34,6 +36,12 @@ pub fn encode(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
         Opcode::Pong => (0xa, cut(payload)),
     };
     frame(code, &[payload], out);
+}
+
+/// Appends one frame of a message whose payload is compressed already.
+pub(super) fn encode_compressed(opcode: Opcode, compressed: &[u8], out: &mut Vec<u8>) {
+    let code = if opcode == Opcode::Text { 0x1 } else { 0x2 };
+    frame(RSV1 | code, &[compressed], out);
 }
 
 /// Appends a Close frame; the reason is cut at [`CLOSE_REASON_BYTES_MAX`], between two

@@ -1,9 +1,9 @@
 //! Owns the judgement of a frame header, octet by octet (RFC 6455 section 5.2).
 //! Never knows a payload, nor who keeps the octets until the header is whole.
 
-use super::Limits;
 use super::mask::Mask;
 use super::message::Progress;
+use super::{Limits, deflate};
 use crate::rejection::Rejection;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -12,6 +12,8 @@ pub(super) const HEADER_BYTES_MAX: usize = 14;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// "Per-Message Compressed", where that was agreed on (RFC 7692 section 6).
+const COMPRESSED: u8 = 0x40;
 const OPCODE: u8 = 0x0f;
 const MASKED: u8 = 0x80;
 const LENGTH: u8 = 0x7f;
@@ -47,6 +49,8 @@ pub(super) struct Header {
     pub(super) kind: FrameKind,
     /// The last frame of its message; true of every control frame.
     pub(super) last: bool,
+    /// Its message is compressed; said by the first frame alone.
+    pub(super) compressed: bool,
     /// Octets of the payload.
     pub(super) payload_bytes: usize,
     pub(super) mask: Mask,
@@ -57,7 +61,8 @@ pub(super) struct Header {
 /// Judges as much of a header as `octets` begins with; `None` if more of it is needed.
 ///
 /// The verdict on an octet never waits for the next one, so that it does not depend on how
-/// the octets were cut. `open` is what has come of the message that is open.
+/// the octets were cut. `open` is what has come of the message that is open, `inflates` whether
+/// messages may be compressed.
 ///
 /// # Errors
 /// `FrameReservedBit`, `FrameOpcode`, `FrameControl`, `FrameSequence`, `MessageFragments` of
@@ -67,10 +72,12 @@ pub(super) struct Header {
 pub(super) fn read(
     octets: &[u8],
     open: Option<Progress>,
+    inflates: bool,
     limits: &Limits,
 ) -> Result<Option<Header>, Rejection> {
     let [first, rest @ ..] = octets else { return Ok(None) };
-    let kind = judge_first(*first, open, limits)?;
+    let kind = judge_first(*first, open, inflates, limits)?;
+    let compressed = first & COMPRESSED != 0;
 
     let [second, rest @ ..] = rest else { return Ok(None) };
     if second & MASKED == 0 {
@@ -83,7 +90,11 @@ pub(super) fn read(
         FrameKind::Control(ControlKind::Close) if short == 1 => return Err(Rejection::CloseMalformed),
         FrameKind::Control(_) => usize::MAX,
         FrameKind::Message(_) | FrameKind::Continuation => {
-            limits.message_bytes.saturating_sub(open.map_or(0, |open| open.bytes))
+            let most = match compressed || open.is_some_and(|open| open.compressed) {
+                false => limits.message_bytes,
+                true => deflate::wire_bytes_max(limits.message_bytes),
+            };
+            most.saturating_sub(open.map_or(0, |open| open.bytes))
         }
     };
     let length = match short {
@@ -104,6 +115,7 @@ pub(super) fn read(
     Ok(Some(Header {
         kind,
         last: first & FIN != 0,
+        compressed,
         payload_bytes,
         mask: Mask::new(*key),
         bytes: 2 + length_bytes + key.len(),
@@ -112,11 +124,18 @@ pub(super) fn read(
 
 /// The kind of a frame from its first octet: reserved bits, opcode, FIN of a control frame,
 /// its place in the order, its number within the message.
-fn judge_first(first: u8, open: Option<Progress>, limits: &Limits) -> Result<FrameKind, Rejection> {
-    if first & RESERVED != 0 {
+fn judge_first(
+    first: u8,
+    open: Option<Progress>,
+    inflates: bool,
+    limits: &Limits,
+) -> Result<FrameKind, Rejection> {
+    let opcode = OpCode::from(first & OPCODE);
+    let may_be_compressed = inflates && matches!(opcode, OpCode::Data(Data::Text | Data::Binary));
+    if first & RESERVED & !(if may_be_compressed { COMPRESSED } else { 0 }) != 0 {
         return Err(Rejection::FrameReservedBit);
     }
-    let kind = match OpCode::from(first & OPCODE) {
+    let kind = match opcode {
         OpCode::Data(Data::Text) => FrameKind::Message(MessageKind::Text),
         OpCode::Data(Data::Binary) => FrameKind::Message(MessageKind::Binary),
         OpCode::Data(Data::Continue) => FrameKind::Continuation,

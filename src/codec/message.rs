@@ -14,6 +14,8 @@ pub(super) struct Progress {
     pub(super) frames: u32,
     /// Octets so far, announced ones of the current frame among them.
     pub(super) bytes: usize,
+    /// They are compressed.
+    pub(super) compressed: bool,
 }
 
 /// A message of which something is still to come.
@@ -27,16 +29,25 @@ pub(super) struct Message {
 enum Content {
     Text(Text),
     Binary(Vec<u8>),
+    /// What it is shows when it is inflated, once it is whole.
+    Compressed(MessageKind, Vec<u8>),
+}
+
+/// A message that is whole.
+pub(super) enum Whole<'a> {
+    Plain(Event<'a>),
+    Compressed(MessageKind, &'a [u8]),
 }
 
 impl Message {
     /// A message of which nothing has come but the beginning of its first header.
-    pub(super) fn new(kind: MessageKind, since: Instant) -> Message {
-        let content = match kind {
-            MessageKind::Text => Content::Text(Text::default()),
-            MessageKind::Binary => Content::Binary(Vec::new()),
+    pub(super) fn new(kind: MessageKind, compressed: bool, since: Instant) -> Message {
+        let content = match (kind, compressed) {
+            (kind, true) => Content::Compressed(kind, Vec::new()),
+            (MessageKind::Text, false) => Content::Text(Text::default()),
+            (MessageKind::Binary, false) => Content::Binary(Vec::new()),
         };
-        Message { since, progress: Progress { frames: 0, bytes: 0 }, content }
+        Message { since, progress: Progress { frames: 0, bytes: 0, compressed }, content }
     }
 
     /// Counts a frame by its header, which has been judged against the limits.
@@ -52,10 +63,10 @@ impl Message {
     pub(super) fn push(&mut self, octets: &[u8]) -> Result<(), Rejection> {
         match &mut self.content {
             Content::Text(text) => text.push(octets, self.progress.bytes),
-            Content::Binary(binary) => {
-                let more = growth(binary.len(), binary.capacity(), octets.len(), self.progress.bytes);
-                binary.reserve_exact(more);
-                binary.extend_from_slice(octets);
+            Content::Binary(held) | Content::Compressed(_, held) => {
+                let more = growth(held.len(), held.capacity(), octets.len(), self.progress.bytes);
+                held.reserve_exact(more);
+                held.extend_from_slice(octets);
                 Ok(())
             }
         }
@@ -65,10 +76,11 @@ impl Message {
     ///
     /// # Errors
     /// `Utf8` of a text that ends within a character.
-    pub(super) fn finish(&self) -> Result<Event<'_>, Rejection> {
+    pub(super) fn finish(&self) -> Result<Whole<'_>, Rejection> {
         match &self.content {
-            Content::Text(text) => text.finish().map(Event::Text),
-            Content::Binary(binary) => Ok(Event::Binary(binary)),
+            Content::Text(text) => text.finish().map(|text| Whole::Plain(Event::Text(text))),
+            Content::Binary(binary) => Ok(Whole::Plain(Event::Binary(binary))),
+            Content::Compressed(kind, octets) => Ok(Whole::Compressed(*kind, octets)),
         }
     }
 
@@ -77,7 +89,7 @@ impl Message {
     pub(super) fn capacity(&self) -> usize {
         match &self.content {
             Content::Text(text) => text.capacity(),
-            Content::Binary(binary) => binary.capacity(),
+            Content::Binary(held) | Content::Compressed(_, held) => held.capacity(),
         }
     }
 }

@@ -7,9 +7,13 @@
 //! no more of it than has really come.
 //!
 //! Out: [`encode`] and [`encode_close`] append to a buffer that the caller owns and shares.
+//!
+//! Compressed messages (`deflate`) are read where the handshake agreed on them, and a frame is
+//! compressed once for all who take it so.
 
 mod close;
 mod decoder;
+mod deflate;
 mod encode;
 mod header;
 mod mask;
@@ -21,6 +25,7 @@ mod text;
 mod tests;
 
 pub use decoder::Decoder;
+pub use deflate::{DEFLATE_FROM_BYTES, deflate};
 pub use encode::{CLOSE_REASON_BYTES_MAX, CONTROL_BYTES_MAX, Opcode, encode, encode_close, encoded_len};
 
 use std::time::Duration;

@@ -3,8 +3,8 @@
 
 use super::header::{self, ControlKind, FrameKind, HEADER_BYTES_MAX, Header, MessageKind};
 use super::mask::Mask;
-use super::message::Message;
-use super::{CONTROL_BYTES_MAX, Event, Limits, close};
+use super::message::{Message, Whole};
+use super::{CONTROL_BYTES_MAX, Event, Limits, close, deflate};
 use crate::rejection::Rejection;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -12,6 +12,8 @@ use std::time::Instant;
 /// What one call of the decoder brings with it.
 pub(super) struct Call<'a> {
     pub(super) limits: &'a Limits,
+    /// Whether messages may be compressed.
+    pub(super) inflates: bool,
     pub(super) now: Instant,
     pub(super) on_event: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<Rejection>,
 }
@@ -90,7 +92,7 @@ impl Partial {
         };
         while reading == Reading::On && !octets.is_empty() {
             let open = self.message.as_ref().map(|message| message.progress);
-            reading = match header::read(octets, open, call.limits)? {
+            reading = match header::read(octets, open, call.inflates, call.limits)? {
                 Some(header) => {
                     let _judged = octets.split_off_mut(..header.bytes);
                     self.begin(&header, call.now, call, &mut octets)?
@@ -115,7 +117,7 @@ impl Partial {
         let open = self.message.as_ref().map(|message| message.progress);
         while let Some(octet) = octets.split_off_first_mut() {
             part.push(*octet);
-            if let Some(header) = header::read(part.octets(), open, call.limits)? {
+            if let Some(header) = header::read(part.octets(), open, call.inflates, call.limits)? {
                 return self.begin(&header, part.since, call, octets);
             }
         }
@@ -143,10 +145,13 @@ impl Partial {
             }
             // The common case, a message in one frame that is all there, costs no copy.
             FrameKind::Message(kind) if header.last && header.payload_bytes <= octets.len() => {
-                call.message(kind, take(octets, header.payload_bytes, header.mask))
+                let payload = take(octets, header.payload_bytes, header.mask);
+                if header.compressed { call.compressed(kind, payload) } else { call.message(kind, payload) }
             }
             FrameKind::Message(kind) => {
-                self.message.insert(Message::new(kind, since)).count_frame(header.payload_bytes);
+                self.message
+                    .insert(Message::new(kind, header.compressed, since))
+                    .count_frame(header.payload_bytes);
                 self.read_data(part, call, octets)
             }
             FrameKind::Continuation => {
@@ -172,7 +177,10 @@ impl Partial {
         if part.last
             && let Some(message) = self.message.take()
         {
-            call.emit(message.finish()?)?;
+            match message.finish()? {
+                Whole::Plain(event) => call.emit(event)?,
+                Whole::Compressed(kind, octets) => call.compressed(kind, octets)?,
+            };
         }
         Ok(Reading::On)
     }
@@ -241,6 +249,10 @@ impl Call<'_> {
             },
             MessageKind::Binary => self.emit(Event::Binary(payload)),
         }
+    }
+
+    fn compressed(&mut self, kind: MessageKind, octets: &[u8]) -> Result<Reading, Rejection> {
+        deflate::inflate(octets, self.limits.message_bytes, |payload| self.message(kind, payload))
     }
 
     fn control(&mut self, kind: ControlKind, payload: &[u8]) -> Result<Reading, Rejection> {

@@ -56,6 +56,7 @@ fn read(
     let is_broadcast = kind(&mut section);
     let echo = section.boolean("echo").is_some_and(|at| at.value);
     let (text, binary) = messages(&mut section);
+    let deflate = deflate(&mut section);
     let subprotocols = subprotocols(&mut section);
     let room = section.string("room");
     let pattern = path.as_ref().and_then(|path| match PathPattern::parse(&path.value) {
@@ -79,6 +80,7 @@ fn read(
         lifetimes: credentials.lifetimes(),
         subprotocols,
         connections_per_subject: limits.connections_per_subject,
+        deflate,
         session: Arc::new(SessionPolicy {
             codec: limits.codec,
             echo,
@@ -133,6 +135,30 @@ fn messages(section: &mut Section<'_>) -> (bool, bool) {
     }
     let has = |name: &str| list.value.iter().any(|kind| kind.value == name);
     (has("text"), has("binary"))
+}
+
+/// Takes `compression`; whether permessage-deflate is served.
+fn deflate(section: &mut Section<'_>) -> bool {
+    let Some(compression) = section.string("compression") else { return false };
+    match compression.value.as_str() {
+        "off" => false,
+        "permessage-deflate" => {
+            let message = "messages are compressed for whoever asks for it";
+            let cost = "where a message holds a secret beside text of a stranger, its length can tell the secret (CRIME, BREACH)";
+            section.notes().warning(Some(compression.span), message, cost);
+            true
+        }
+        other => {
+            let why = format!("has an unknown kind, {}", quoted(other));
+            section.bad(
+                "compression",
+                compression.span,
+                &why,
+                "the kinds are \"off\" and \"permessage-deflate\"",
+            );
+            false
+        }
+    }
 }
 
 fn subprotocols(section: &mut Section<'_>) -> Vec<Box<str>> {

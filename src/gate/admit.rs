@@ -1,6 +1,7 @@
 //! Owns the order of the checks, from the target to the room, and the proof that all of them held.
 //! Never knows how a check decides, nor how a refusal is written or logged.
 
+use super::extension::{self, DeflateAnswer};
 use super::fetch_metadata;
 use super::host::{Host, HostPolicy};
 use super::origin_policy::PermittedOrigin;
@@ -86,6 +87,7 @@ pub struct Admitted {
     room: RoomName,
     accept: String,
     subprotocol: Option<Box<str>>,
+    deflate: Option<DeflateAnswer>,
     origin: Option<Origin>,
 }
 
@@ -121,9 +123,10 @@ impl Gate {
         let (route, room) = Route::find(&self.routes, request.uri.path())?;
         known.route = Some(Arc::clone(&route.label));
         let upgrade = UpgradeRequest::parse(request)?;
+        let deflate = if route.deflate { extension::deflate(&request.headers)? } else { None };
         let origin = route.origins.permit(&request.headers)?;
         fetch_metadata::judge(&request.headers)?;
-        Ok(Approach { request, route, room, upgrade, origin })
+        Ok(Approach { request, route, room, upgrade, deflate, origin })
     }
 }
 
@@ -133,6 +136,7 @@ struct Approach<'r> {
     route: &'r Arc<Route>,
     room: RoomName,
     upgrade: UpgradeRequest<'r>,
+    deflate: Option<DeflateAnswer>,
     origin: PermittedOrigin,
 }
 
@@ -155,6 +159,7 @@ impl Approach<'_> {
             route: Arc::clone(self.route),
             room: self.room,
             accept: self.upgrade.accept().to_owned(),
+            deflate: self.deflate,
             origin: self.origin.into_origin(),
             identity,
         };
@@ -271,6 +276,18 @@ impl Admitted {
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
+    }
+
+    /// The `Sec-WebSocket-Extensions` of the 101, if it has one.
+    #[must_use]
+    pub fn extension(&self) -> Option<&'static str> {
+        self.deflate.map(DeflateAnswer::text)
+    }
+
+    /// Whether messages may be compressed (RFC 7692).
+    #[must_use]
+    pub fn deflates(&self) -> bool {
+        self.deflate.is_some()
     }
 
     /// The page that asked, if it was one.

@@ -7,6 +7,7 @@
 
 mod admit;
 mod exchange;
+mod extension;
 mod fetch_metadata;
 mod forwarded;
 mod head;

@@ -24,6 +24,8 @@ pub struct Route {
     pub lifetimes: Lifetimes,
     /// The subprotocols that are served.
     pub subprotocols: Vec<Box<str>>,
+    /// Whether permessage-deflate is served (RFC 7692).
+    pub deflate: bool,
     /// What a session may do.
     pub session: Arc<SessionPolicy>,
     /// Sessions that one subject may hold.

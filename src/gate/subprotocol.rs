@@ -42,7 +42,7 @@ pub(super) fn answer(offered: &[&str], served: &[Box<str>], bears_token: bool) -
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&octet))
 }

@@ -20,8 +20,8 @@ pub struct UpgradeRequest<'a> {
 }
 
 impl<'a> UpgradeRequest<'a> {
-    /// Takes a request that asks for a WebSocket of version 13. Extensions are not looked at:
-    /// none is negotiated.
+    /// Takes a request that asks for a WebSocket of version 13. Extensions have
+    /// their own reader, for the routes that serve one.
     ///
     /// # Errors
     ///

@@ -49,6 +49,9 @@ pub(super) fn switching(admitted: &Admitted) -> Reply {
     if let Some(Ok(subprotocol)) = admitted.subprotocol().map(HeaderValue::from_str) {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
+    if let Some(extension) = admitted.extension() {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(extension));
+    }
     reply
 }
 

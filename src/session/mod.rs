@@ -48,6 +48,8 @@ pub struct Opening {
     pub publisher: Option<Publisher>,
     /// Who it is to the rooms.
     pub sender: Sender,
+    /// Whether the handshake agreed on permessage-deflate.
+    pub deflates: bool,
     /// When its token no longer carries it; `None` for a token without an expiry.
     pub authority_ends: Option<Instant>,
 }
@@ -57,7 +59,7 @@ impl Session {
     #[must_use]
     pub fn open(opening: Opening, now: Instant) -> Session {
         Session {
-            decoder: Decoder::default(),
+            decoder: if opening.deflates { Decoder::inflating() } else { Decoder::default() },
             stage: Stage::Open,
             policy: opening.policy,
             publisher: opening.publisher,
@@ -87,6 +89,12 @@ impl Session {
     #[must_use]
     pub fn policy(&self) -> &SessionPolicy {
         &self.policy
+    }
+
+    /// Whether it takes compressed frames (RFC 7692).
+    #[must_use]
+    pub fn deflates(&self) -> bool {
+        self.decoder.inflates()
     }
 
     /// Who it is to the rooms.

@@ -54,7 +54,8 @@ impl Story {
         let who = identity(&["lobby"], publish);
         let (member, publisher) = hub.join(&who.grant(&room("lobby")).expect("a grant"), 0);
         let authority_ends = ends.map(|ends| began + ends);
-        let opening = Opening { policy: Arc::new(policy), publisher, sender: ME, authority_ends };
+        let opening =
+            Opening { policy: Arc::new(policy), publisher, sender: ME, deflates: false, authority_ends };
         let counters = WorkerCounters::default();
         Story { session: Session::open(opening, began), now: began, began, counters, hub, _member: member }
     }

@@ -61,6 +61,11 @@ class Gateway:
                 await asyncio.sleep(0.02)
         raise TimeoutError("the gateway does not listen")
 
+    def compress(self):
+        """Lets the route serve permessage-deflate from the next start on."""
+        config = self.folder / "portcullis.toml"
+        config.write_text(config.read_text().replace("[[route]]\n", '[[route]]\ncompression = "permessage-deflate"\n'))
+
     def internal(self, method, path, body=""):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(PATIENCE)
@@ -109,6 +114,28 @@ async def compression_is_declined_and_subprotocol_tokens_are_not_answered(gatewa
     async with await gateway.open(alice, subprotocols=["bearer", alice], compression="deflate") as one:
         assert one.subprotocol == "bearer"
         assert one.protocol.extensions == []
+
+
+async def compression_is_agreed_on_where_a_route_serves_it(gateway):
+    alice, bob = gateway.tokens
+    words = "the same words again and again, " * 100
+    async with await gateway.open(alice) as one, await gateway.open(bob) as two:
+        async with await gateway.open(bob, compression=None) as three:
+            assert [extension.name for extension in one.protocol.extensions] == ["permessage-deflate"]
+            assert three.protocol.extensions == []
+            for text in [words, "short", "", words, "x" * 65536]:
+                await one.send(text)
+                assert await two.recv() == text
+                assert await three.recv() == text
+            await three.send([words, words])
+            assert await one.recv() == words * 2
+            await one.send(b"\0" * (1 << 20))
+            try:
+                await one.recv()
+            except websockets.ConnectionClosedError as fault:
+                assert (fault.rcvd.code, fault.rcvd.reason) == (1009, "message_too_big"), fault
+            else:
+                raise AssertionError("too big a message")
 
 
 async def a_fragmented_and_a_largest_message_arrive_whole(gateway):
@@ -203,23 +230,27 @@ CLAIMS = [
     a_drain_says_going_away,
 ]
 
+CLAIMS_WITH_COMPRESSION = [compression_is_agreed_on_where_a_route_serves_it, a_drain_says_going_away]
+
 
 def main():
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="pc-") as folder:
-        gateway = Gateway(folder)
-        try:
-            for claim in CLAIMS:
-                name = claim.__name__.replace("_", " ")
-                try:
-                    asyncio.run(asyncio.wait_for(claim(gateway), PATIENCE))
-                    passed += 1
-                    print(f"ok   {name}")
-                except Exception:
-                    failed += 1
-                    print(f"FAIL {name}\n{traceback.format_exc()}")
-        finally:
-            gateway.process.kill()
+        for claims in [CLAIMS, CLAIMS_WITH_COMPRESSION]:
+            gateway = Gateway(folder)
+            try:
+                for claim in claims:
+                    name = claim.__name__.replace("_", " ")
+                    try:
+                        asyncio.run(asyncio.wait_for(claim(gateway), PATIENCE))
+                        passed += 1
+                        print(f"ok   {name}")
+                    except Exception:
+                        failed += 1
+                        print(f"FAIL {name}\n{traceback.format_exc()}")
+            finally:
+                gateway.process.kill()
+            gateway.compress()
     print(f"{passed} passed, {failed} failed")
     return 0 if failed == 0 and passed > 0 else 1
 

@@ -18,6 +18,7 @@ mod authority;
 mod chat;
 mod check_command;
 mod compile_fail;
+mod compression;
 mod crowd;
 mod dev_command;
 mod handshake_time;

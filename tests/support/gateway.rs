@@ -107,6 +107,14 @@ impl Gateway {
         self.child.id()
     }
 
+    /// Memory of the process that is in use.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        let kibibytes: usize = line.trim().trim_end_matches(" kB").trim().parse().expect("a number");
+        kibibytes << 10
+    }
+
     pub(crate) fn internal(&self) -> &Internal {
         self.internal.as_ref().expect("an internal listener")
     }

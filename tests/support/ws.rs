@@ -131,6 +131,8 @@ pub(crate) enum Got {
     Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
+    /// Opcode and payload of a message with RSV1 set (RFC 7692 section 6).
+    Compressed(u8, Vec<u8>),
     Close(Option<u16>, String),
     End(End),
 }
@@ -180,7 +182,7 @@ impl Ws {
     fn take_frame(&mut self) -> Option<Got> {
         let (&[first, second], rest) = self.buffer.split_first_chunk::<2>()?;
         assert_eq!(second & 0x80, 0, "a server must not mask (RFC 6455 section 5.1)");
-        assert_eq!(first & 0xF0, 0x80, "the gateway sends whole frames without extensions");
+        assert_eq!(first & 0xB0, 0x80, "the gateway sends whole frames, with RSV1 at most");
         let (length, at) = match second {
             126 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
             127 => (u64::from_be_bytes(*rest.first_chunk()?), 10),
@@ -191,6 +193,7 @@ impl Ws {
         let payload = self.buffer.get(at..end)?.to_vec();
         self.buffer.drain(..end);
         Some(match first & 0x0F {
+            opcode if first & 0x40 != 0 => Got::Compressed(opcode, payload),
             1 => Got::Text(String::from_utf8(payload).expect("text is UTF-8")),
             2 => Got::Binary(payload),
             8 if payload.is_empty() => Got::Close(None, String::new()),

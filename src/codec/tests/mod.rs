@@ -2,6 +2,7 @@
 //! Never knows how the decoder is built: all but the memory tests see what a session sees.
 
 mod close_codes;
+mod compressed;
 mod differential;
 mod fragments;
 mod held;

@@ -66,7 +66,10 @@ impl Sessions {
         let Opened { link, admitted, response, place, permit, peer, request, early } = opened;
         let identity = admitted.identity();
         let grant = identity.grant(admitted.room()).ok()?;
-        let (subscriber, publisher) = self.shared.hub.join(&grant, self.worker);
+        let (mut subscriber, publisher) = self.shared.hub.join(&grant, self.worker);
+        if admitted.deflates() {
+            subscriber.take_deflated();
+        }
         let route = admitted.route();
 
         let entry = self.held.vacant_entry();
@@ -77,6 +80,7 @@ impl Sessions {
             policy: Arc::clone(&route.session),
             publisher,
             sender: Sender { worker: self.worker, key, serial: self.serials },
+            deflates: admitted.deflates(),
             authority_ends: identity.ends_at().map(|ends_at| until(ends_at, now)),
         };
         let about = About {
@@ -241,18 +245,19 @@ impl Sessions {
             }
             for &Member(key) in members {
                 let Some(held) = held.get_mut(key) else { continue };
+                let form = if held.session.deflates() { turn.deflating() } else { turn.plain() };
                 if std::mem::take(&mut held.sent_this_turn) {
                     frames.clear();
-                    turn.without(held.session.sender(), frames);
+                    form.without(held.session.sender(), frames);
                     held.say(frames, scratch);
                 } else {
-                    held.say_shared(turn.octets(), || turn.shared(), scratch);
+                    held.say_shared(form.octets(), || form.shared(), scratch);
                 }
                 if held.is_behind() || held.session.stage().end().is_some() {
                     unsettled.push(key);
                 }
             }
-            counters.flushed(members.len(), turn.octets().len());
+            counters.flushed(members.len(), turn.plain().octets().len());
         });
         for key in std::mem::take(&mut self.unsettled) {
             self.settle(key, now);
