@@ -45,6 +45,35 @@ impl Failure {
         Failure(format!("cannot listen on unix:{path}: {remedy}"))
     }
 
+    /// A socket that was given and is not taken.
+    pub(super) fn given(name: &str, index: usize, why: &str) -> Failure {
+        let name = if name.is_empty() { String::new() } else { format!(" ({})", crate::ledger::clean(name)) };
+        Failure(format!(
+            "socket {index}{name} of the service manager {why}: let its socket unit and the configuration say the same"
+        ))
+    }
+
+    /// An address that is not among the sockets that were given.
+    pub(super) fn not_given(address: SocketAddr) -> Failure {
+        Failure(format!(
+            "server.listen names {address}, for which the service manager gave no socket: \
+             write ListenStream={address} in its socket unit, or take it out of server.listen"
+        ))
+    }
+
+    /// A Unix socket that was given with too wide a mode.
+    pub(super) fn open_to_others(path: &Path) -> Failure {
+        Failure(format!(
+            "others can connect to unix:{}: write SocketMode=0600 in its socket unit",
+            path.display()
+        ))
+    }
+
+    /// A socket that cannot be shared by the workers.
+    pub(super) fn share(address: SocketAddr, error: io::Error) -> Failure {
+        Failure(format!("cannot take the socket on {address}: {error}"))
+    }
+
     pub(super) fn thread(error: io::Error) -> Failure {
         Failure(format!("cannot start: the system gives no thread or no event queue: {error}"))
     }

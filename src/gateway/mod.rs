@@ -2,22 +2,26 @@
 //! Never knows a rule, a frame or a socket's octets.
 
 mod failure;
+mod given;
 mod notify;
 mod parts;
 mod signals;
+mod sockets;
 
 pub use crate::net::DemoPage;
 pub use failure::Failure;
 
 use crate::config::{self, InternalListen, Loaded};
-use crate::internal::{self, Guard, Internal, RevocationFile};
+use crate::internal::{self, Bound, Guard, Internal, RevocationFile};
 use crate::ledger::{Format, Level, Log};
 use crate::net::{self, Orders, Shared, Whom};
 use crate::rejection::Rejection;
 use crate::sandbox::{self, Needs, Reach};
 use notify::Notifier;
+use signals::Drains;
+use sockets::Sockets;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -53,17 +57,15 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     let (revocation_file, revocations) = revocations.unzip();
     let revocations = revocations.unwrap_or_default();
     let workers = server.workers.get();
-    let bound = bind(&server.listen, workers)?;
-    let addresses: Vec<SocketAddr> = bound.addresses.clone();
-    let internal_bound = internal.as_ref().map(|internal| bind_internal(&internal.listen)).transpose()?;
+    let given = given::by_service_manager()?;
+    let listen = internal.as_ref().map(|internal| &internal.listen);
+    let Sockets { per_worker, addresses, internal: internal_bound, outlive } =
+        sockets::open(given, &server.listen, listen, workers)?;
 
     let notifier = Rc::new(Notifier::of_this_process());
-    let socket = internal.as_ref().and_then(|internal| match &internal.listen {
-        InternalListen::Unix(path) => Some(path.clone()),
-        InternalListen::Tcp(_) => None,
-    });
+    let socket_file = internal_bound.as_ref().and_then(Bound::file).map(Path::to_owned);
     let reach = Reach::of(&endpoints);
-    let needs = Needs { read: files, replace: revocation_file.clone(), remove: socket, reach };
+    let needs = Needs { read: files, replace: revocation_file.clone(), remove: socket_file, reach };
     // What is bound and connected stays so. Threads inherit the sandbox, and none runs yet.
     let sandbox = sandbox::enter(server.sandbox, &needs);
 
@@ -72,7 +74,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     let whole = parts::whole(rules, &limits, &server, log, options.demo_page, revocations, sandbox);
     let parts::Whole { shared, orders, asked } = whole;
     tell_sandbox(&shared);
-    let threads = start_workers(bound, orders, &shared)?;
+    let threads = start_workers(per_worker, orders, &shared)?;
     shared.ledger.tell(Level::Info, "started", &started(&addresses, workers));
 
     let runtime = Builder::new_current_thread()
@@ -102,7 +104,8 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         if let Some(ready) = options.on_ready {
             ready(&addresses);
         }
-        signals.serve(&shared, &notifier, asked, &options.config_path, watch, server.drain_timeout).await;
+        let drains = Drains { timeout: server.drain_timeout, outlive };
+        signals.serve(&shared, &notifier, asked, &options.config_path, watch, drains).await;
         Ok(())
     });
     shared.stop();
@@ -115,44 +118,13 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     drained
 }
 
-struct Listening {
-    per_worker: Vec<Vec<TcpListener>>,
-    addresses: Vec<SocketAddr>,
-}
-
-fn bind(listen: &[SocketAddr], workers: usize) -> Result<Listening, Failure> {
-    let mut per_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
-    for address in listen {
-        let failed = |error| Failure::bind(*address, error);
-        let listeners = net::bind(*address, workers).map_err(failed)?;
-        let bound = listeners.first().map_or(Ok(*address), TcpListener::local_addr).map_err(failed)?;
-        addresses.push(bound);
-        for (mine, listener) in per_worker.iter_mut().zip(listeners) {
-            mine.push(listener);
-        }
-    }
-    Ok(Listening { per_worker, addresses })
-}
-
-fn bind_internal(listen: &InternalListen) -> Result<internal::Bound, Failure> {
-    match listen {
-        InternalListen::Tcp(address) => {
-            internal::bind_tcp(*address).map_err(|error| Failure::bind(*address, error))
-        }
-        InternalListen::Unix(path) => {
-            internal::bind_unix(path).map_err(|error| Failure::bind_unix(path, error))
-        }
-    }
-}
-
 fn start_workers(
-    bound: Listening,
+    per_worker: Vec<Vec<TcpListener>>,
     orders: Vec<Orders>,
     shared: &Arc<Shared>,
 ) -> Result<Vec<JoinHandle<()>>, Failure> {
     let mut threads = Vec::new();
-    for (worker, (bound, orders)) in bound.per_worker.into_iter().zip(orders).enumerate() {
+    for (worker, (bound, orders)) in per_worker.into_iter().zip(orders).enumerate() {
         let shared = Arc::clone(shared);
         let body = move || {
             if let Err(error) = net::run(worker, Arc::clone(&shared), bound, orders) {
@@ -189,7 +161,7 @@ fn raise_file_limit() {
 async fn reload(
     shared: &Shared,
     notifier: &Notifier,
-    config_path: &std::path::Path,
+    config_path: &Path,
     watch: &mut config::Watch,
 ) -> Result<String, String> {
     notifier.reloading();
@@ -198,11 +170,7 @@ async fn reload(
     outcome
 }
 
-async fn reread(
-    shared: &Shared,
-    config_path: &std::path::Path,
-    watch: &mut config::Watch,
-) -> Result<String, String> {
+async fn reread(shared: &Shared, config_path: &Path, watch: &mut config::Watch) -> Result<String, String> {
     match config::load(config_path) {
         Ok(loaded) if !shared.sandbox.lets_reach(&Reach::of(&loaded.endpoints)) => {
             let why = format!("everything stays as it was: {OUT_OF_REACH}");

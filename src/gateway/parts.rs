@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Addresses whose rates are remembered at most: some 16 MiB for both tables.
 const ADDRESSES_MAX: usize = 1 << 17;
@@ -67,6 +67,7 @@ pub(super) fn whole(
         sandbox,
         started: Instant::now(),
         drain: OnceLock::new(),
+        accepting: watch::Sender::new(true),
         stopped: AtomicBool::new(false),
     });
     Whole { shared, orders, asked }

@@ -5,7 +5,8 @@ use super::notify::Notifier;
 use super::{WATCH_INTERVAL, reload};
 use crate::config::Watch;
 use crate::ledger::Level;
-use crate::net::{Control, Drain, Shared};
+use crate::net::{Control, Drain, Newcomers, Shared};
+use crate::rejection::Rejection;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,6 +15,23 @@ use tokio::sync::mpsc;
 
 /// How often a drain looks whether anybody is left.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// How a gateway drains.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drains {
+    /// From the signal to the end at most.
+    pub(super) timeout: Duration,
+    /// Whether the public sockets outlive the gateway.
+    pub(super) outlive: bool,
+}
+
+impl Drains {
+    /// What sessions and newcomers are told when a signal ends the gateway.
+    fn of_signal(self) -> (Rejection, Newcomers) {
+        let newcomers = if self.outlive { Newcomers::LeftToSuccessor } else { Newcomers::Refused };
+        (Rejection::Drain, newcomers)
+    }
+}
 
 /// The signals that a gateway listens to.
 pub(super) struct Signals {
@@ -39,7 +57,7 @@ impl Signals {
         mut asked: mpsc::Receiver<Control>,
         config: &Path,
         mut watch: Watch,
-        drain_timeout: Duration,
+        drains: Drains,
     ) {
         let mut look = tokio::time::interval(WATCH_INTERVAL);
         loop {
@@ -66,15 +84,16 @@ impl Signals {
         notifier.stopping();
         let began = Instant::now();
         // The close handshakes need their time too: the last Close frame is out by half of it.
-        let _ = shared.drain.set(Drain { began, paced_over: drain_timeout / 2 });
+        let (reason, newcomers) = drains.of_signal();
+        let _ = shared.drain.set(Drain { began, paced_over: drains.timeout / 2, reason, newcomers });
         shared.ledger.tell(
             Level::Info,
             "draining",
             "sessions are closed with 1001; a second signal ends at once",
         );
         tokio::select! {
-            () = drained(shared) => {}
-            () = tokio::time::sleep(drain_timeout) => {
+            () = drained(shared, newcomers) => {}
+            () = tokio::time::sleep(drains.timeout) => {
                 let left = shared.ledger.sessions().get() + shared.ledger.closing().get();
                 let detail = format!("drain_timeout is over: {left} sessions are dropped");
                 shared.ledger.tell(Level::Warn, "drain_timeout", &detail);
@@ -89,8 +108,21 @@ fn ended_at_once(shared: &Shared) {
     shared.ledger.tell(Level::Warn, "ended_at_once", "a second signal came: open sessions are dropped");
 }
 
-async fn drained(shared: &Shared) {
-    while shared.ledger.sessions().get() + shared.ledger.closing().get() > 0 {
+async fn drained(shared: &Shared, newcomers: Newcomers) {
+    match newcomers {
+        Newcomers::Refused => {}
+        Newcomers::LeftToSuccessor => shared.stop_accepting().await,
+    }
+    while is_anybody_left(shared, newcomers) {
         tokio::time::sleep(DRAIN_LOOK).await;
+    }
+}
+
+/// Who has come before the drain and is still in its handshake is somebody, unless it is refused.
+fn is_anybody_left(shared: &Shared, newcomers: Newcomers) -> bool {
+    let ledger = &shared.ledger;
+    match newcomers {
+        Newcomers::Refused => ledger.sessions().get() + ledger.closing().get() > 0,
+        Newcomers::LeftToSuccessor => ledger.connections().get() > 0,
     }
 }

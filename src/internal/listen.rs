@@ -13,8 +13,19 @@ use std::path::{Path, PathBuf};
 pub enum Bound {
     /// TCP.
     Tcp(std::net::TcpListener),
-    /// A Unix socket and its place in the file system.
-    Unix(std::os::unix::net::UnixListener, SocketFile),
+    /// A Unix socket and its file, unless that is somebody else's.
+    Unix(std::os::unix::net::UnixListener, Option<SocketFile>),
+}
+
+impl Bound {
+    /// The file that this gateway takes away at its end: that of a socket that it has made.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Bound::Unix(_, Some(SocketFile(path))) => Some(path),
+            Bound::Unix(_, None) | Bound::Tcp(_) => None,
+        }
+    }
 }
 
 /// The file of a Unix socket: dropping it removes the file. To be dropped before the listener
@@ -54,5 +65,5 @@ pub fn bind_unix(path: &Path) -> io::Result<Bound> {
     let listener = bound?;
     let file = SocketFile(path.to_owned());
     listener.set_nonblocking(true)?;
-    Ok(Bound::Unix(listener, file))
+    Ok(Bound::Unix(listener, Some(file)))
 }

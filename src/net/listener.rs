@@ -35,6 +35,32 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::Tcp
     (0..workers).map(|_| bind_one(bound, Sharing::Workers).and_then(listen)).collect()
 }
 
+/// Gives the sockets of one address, which others have bound, to the workers. Where there are fewer
+/// than workers, all workers share them: a connection wakes them all, and the first takes it, so that
+/// a busy worker gets fewer of them. No socket is left over: who waits in its queue would be lost.
+pub fn share(
+    listeners: Vec<std::net::TcpListener>,
+    workers: usize,
+) -> io::Result<Vec<Vec<std::net::TcpListener>>> {
+    let mut per_worker: Vec<Vec<std::net::TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+    for listener in &listeners {
+        listener.set_nonblocking(true)?;
+    }
+    if listeners.len() < workers {
+        for worker in &mut per_worker {
+            *worker = listeners.iter().map(std::net::TcpListener::try_clone).collect::<io::Result<_>>()?;
+        }
+        return Ok(per_worker);
+    }
+    let mut left = listeners.into_iter();
+    while left.len() > 0 {
+        for (worker, listener) in per_worker.iter_mut().zip(left.by_ref().take(workers)) {
+            worker.push(listener);
+        }
+    }
+    Ok(per_worker)
+}
+
 /// Who else may bind the same port.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sharing {
@@ -104,10 +130,17 @@ impl Drop for Permit {
     }
 }
 
-/// Accepts for ever: each connection is handed to `take`.
+/// Accepts until the gateway stops it: each connection is handed to `take`.
 pub(super) async fn accept(listener: TcpListener, shared: &Shared, mut take: impl FnMut(Accepted)) {
+    let mut stopped = shared.accepting.subscribe();
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            biased;
+            // What waits in the queue from now on is somebody else's.
+            _ = stopped.wait_for(|accepting| !accepting) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
             Ok((socket, address)) => {
                 let peer = Peer::new(address.ip());
                 match admit(socket, peer, shared) {

@@ -14,8 +14,8 @@ pub mod tls;
 mod worker;
 
 pub use answer::DemoPage;
-pub use listener::bind;
+pub use listener::{bind, share};
 pub use orders::{Listed, OrderDesk, Orders, RoomMember, Whom};
 pub use proxied::ProxyProtocol;
-pub use shared::{Control, Drain, OpeningLimits, Rules, Shared};
+pub use shared::{Control, Drain, Newcomers, OpeningLimits, Rules, Shared};
 pub use worker::run;

@@ -136,7 +136,7 @@ impl Opening<'_> {
             Ok(came) => came,
             Err(reason) => return self.refuse(reason),
         };
-        let draining = self.shared.is_draining().then_some(Rejection::Draining);
+        let draining = self.shared.refuses_newcomers().then_some(Rejection::Draining);
         if let Some(reason) = draining.or(overload) {
             return self.refuse(reason);
         }

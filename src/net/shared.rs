@@ -9,6 +9,7 @@ use crate::broadcast::Hub;
 use crate::gate::{Gate, HeadLimits, Throttles};
 use crate::ledger::Ledger;
 use crate::peer::{PeerPrefix, TrustedProxies};
+use crate::rejection::Rejection;
 use crate::sandbox;
 use crate::throttle::{CountTable, RateTable};
 use arc_swap::ArcSwap;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// The rules in force: swapped whole on a reload, or not at all.
 pub struct Rules {
@@ -75,6 +76,8 @@ pub struct Shared {
     pub started: Instant,
     /// When the drain began, and over how long the sessions are closed.
     pub drain: OnceLock<Drain>,
+    /// Whether the public port takes connections.
+    pub accepting: watch::Sender<bool>,
     /// Workers end when it is set.
     pub stopped: AtomicBool,
 }
@@ -88,6 +91,16 @@ pub enum Control {
     Reload(oneshot::Sender<Result<String, String>>),
 }
 
+/// What becomes of connections during a drain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Newcomers {
+    /// They are taken, to be told that the gateway goes away.
+    Refused,
+    /// They wait in the queue of a socket that outlives this gateway; those that were taken before
+    /// the drain get their handshake.
+    LeftToSuccessor,
+}
+
 /// A drain that has begun.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain {
@@ -95,6 +108,10 @@ pub struct Drain {
     pub began: Instant,
     /// By when the last session has been sent its Close frame.
     pub paced_over: Duration,
+    /// What the sessions are told.
+    pub reason: Rejection,
+    /// Where newcomers go.
+    pub newcomers: Newcomers,
 }
 
 impl Shared {
@@ -102,6 +119,19 @@ impl Shared {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.drain.get().is_some()
+    }
+
+    /// Whether a handshake that comes now is refused because the gateway goes away.
+    #[must_use]
+    pub fn refuses_newcomers(&self) -> bool {
+        self.drain.get().is_some_and(|drain| drain.newcomers == Newcomers::Refused)
+    }
+
+    /// Ends accepting on the public port; once this is over, every listening socket of the workers
+    /// is closed, and no connection is taken any more.
+    pub async fn stop_accepting(&self) {
+        let _ = self.accepting.send(false);
+        self.accepting.closed().await;
     }
 
     /// Tells the workers to end.

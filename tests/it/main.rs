@@ -29,6 +29,7 @@ mod outbound;
 mod promises;
 mod proxied;
 mod publishing;
+mod restart;
 mod sandbox;
 mod service_manager;
 mod session_end;

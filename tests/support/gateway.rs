@@ -1,6 +1,7 @@
 //! Owns one running gateway: the real binary, its output, its signals, its end.
 //! Never knows a rule.
 
+use super::given;
 use super::handshake::KEY;
 use super::internal::{self, Internal};
 use super::log::Log;
@@ -219,7 +220,8 @@ impl Drop for Gateway {
             self.end();
             return;
         }
-        let metrics = self.internal.as_ref().and_then(|internal| internal.try_get("/metrics").ok());
+        let internal = self.internal.clone().filter(|_| self.runs());
+        let metrics = internal.and_then(|internal| internal.try_get("/metrics").ok());
         self.end();
         let metrics = metrics.map(|answer| answer.text());
         for text in self.log.all().into_iter().chain(self.stdout.all()).chain(metrics) {
@@ -249,7 +251,7 @@ fn everything_is_logged(setup: &Setup) -> Option<&'static str> {
 }
 
 fn launch(setup: &Setup) -> (Child, Log, Log) {
-    let mut child = Command::new(binary())
+    let mut child = given::command(&setup.program, &setup.given, &setup.starter)
         .arg("serve")
         .arg("--config")
         .arg(setup.config())

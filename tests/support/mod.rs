@@ -5,6 +5,7 @@
 pub(crate) mod answer;
 pub(crate) mod conn;
 pub(crate) mod gateway;
+pub(crate) mod given;
 pub(crate) mod handshake;
 pub(crate) mod internal;
 pub(crate) mod keys;

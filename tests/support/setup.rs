@@ -1,11 +1,13 @@
 //! Owns the configuration that a test starts the gateway with.
 //! Never knows what the gateway makes of it.
 
+use super::given::Given;
 use super::keys::{Alg, SigningKey};
 use super::pki::Ca;
 use super::{AUDIENCE, ISSUER, ORIGIN, ORIGIN_WILDCARD, OTHER_HOST};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -20,6 +22,12 @@ pub(crate) struct Setup {
     pub(crate) address: SocketAddr,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
+    /// Listening sockets that the process is given, as a service manager does.
+    pub(crate) given: Vec<Given>,
+    /// A program that starts the gateway, with its arguments.
+    pub(crate) starter: Vec<String>,
+    /// Where the gateway's program is.
+    pub(crate) program: PathBuf,
     table: Table,
     tail: String,
 }
@@ -44,6 +52,9 @@ impl Setup {
             tail: String::new(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            given: Vec::new(),
+            starter: Vec::new(),
+            program: super::gateway::binary(),
             dir,
             ca,
             keys,
@@ -89,6 +100,24 @@ impl Setup {
         self
     }
 
+    /// A listening socket that the process is given under this name, each time that it starts.
+    pub(crate) fn given(mut self, name: &str, socket: impl Into<OwnedFd>) -> Setup {
+        self.given.push(Given::new(name, socket.into()));
+        self
+    }
+
+    /// The program that starts the gateway, with its arguments.
+    pub(crate) fn starter(mut self, words: &[&str]) -> Setup {
+        self.starter = words.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Another copy of the gateway's program.
+    pub(crate) fn program(mut self, path: &Path) -> Setup {
+        self.program = path.to_owned();
+        self
+    }
+
     /// A file beside the configuration.
     pub(crate) fn file(self, name: &str, octets: impl AsRef<[u8]>, mode: u32) -> Setup {
         self.put(name, octets, mode);
@@ -123,7 +152,7 @@ impl Setup {
     pub(crate) fn write(&self) -> PathBuf {
         let path = self.config();
         let text = toml::to_string(&self.table).expect("TOML");
-        write_file(&path, text + "\n" + &self.tail, 0o600);
+        write_file(&path, text + "\n" + &self.tail, 0o644);
         path
     }
 

@@ -295,7 +295,7 @@ impl Sessions {
                 break;
             }
             self.drained += 1;
-            self.close(key, Rejection::Drain, now);
+            self.close(key, drain.reason, now);
         }
     }
 
