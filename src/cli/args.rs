@@ -56,8 +56,37 @@ pub(super) enum Command {
     Check(CheckArgs),
     /// Mint a token with the configuration's signing_key; prints it alone on stdout
     Token(TokenArgs),
+    /// Attack the handshake of a WebSocket endpoint, ours or not, and report what gets through
+    Probe(ProbeArgs),
     /// Ask a running gateway, or order it, over its internal port
     Admin(AdminArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProbeArgs {
+    /// The endpoint: ws://HOST[:PORT]/PATH or wss://HOST[:PORT]/PATH
+    #[arg(value_name = "URL")]
+    pub(super) url: String,
+    /// An origin that the endpoint admits [default: the endpoint's own]
+    #[arg(long, value_name = "ORIGIN")]
+    pub(super) origin: Option<String>,
+    /// A token that it admits; without one, what needs an open session is not tested
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) token: Option<String>,
+    /// A PEM file with who vouches for its certificate [default: whom this machine trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// For people, or for machines
+    #[arg(long, value_enum, default_value = "table", value_name = "FORMAT")]
+    pub(super) format: ProbeFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProbeFormat {
+    Table,
+    Json,
+    Junit,
+    Sarif,
 }
 
 #[derive(Debug, Args)]
@@ -277,6 +306,7 @@ mod tests {
         for line in [
             "portcullis dev --listen [::1]:0 --dir d",
             "portcullis check --config f --strict",
+            "portcullis probe wss://a/ --origin https://b --token t --ca f --format junit",
             "portcullis token --config f --sub n --subscribe a --subscribe b-* --publish * --ttl 24h",
         ] {
             assert!(parsed(line).is_ok(), "{line}");
@@ -300,6 +330,8 @@ mod tests {
             ("portcullis token --config f --sub n --ttl +5m", "15m"),
             ("portcullis token --config f --sub n --ttl 99999999999999999999h", "15m"),
             ("portcullis token --config f --sub n --ttl 999999999999999999h", "15m"),
+            ("portcullis probe", "<URL>"),
+            ("portcullis probe wss://a/ --format pdf", "sarif"),
             ("portcullis serve --log-level loud", "trace"),
         ] {
             let error = parsed(line).expect_err(line);

@@ -5,6 +5,7 @@ mod admin;
 mod args;
 pub mod check;
 mod dev;
+mod probe;
 mod serve;
 mod token;
 
@@ -80,6 +81,7 @@ fn dispatch(low: LowArgs) -> Result<u8, Stop> {
             Ok(check::run(&check.config, check.strict, &mut io::stdout(), &mut io::stderr()))
         }
         Command::Admin(admin) => admin::run(admin, &mut io::stdout()).map(|()| 0),
+        Command::Probe(probe) => probe::run(&probe, &mut io::stdout()),
         Command::Token(token) => token::run(&token, &mut io::stdout()).map(|()| 0),
     }
 }

@@ -26,6 +26,7 @@ mod internal_port;
 mod limits;
 mod logs;
 mod outbound;
+mod probe;
 mod promises;
 mod proxied;
 mod publishing;

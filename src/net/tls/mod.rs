@@ -2,11 +2,13 @@
 //! Never knows HTTP, a session or an identity.
 
 mod certificate;
+mod client;
 mod material;
 mod server_name;
 mod wire;
 
 pub use certificate::Certificate;
+pub use client::ClientTls;
 pub use material::{Fault, FaultyPart, Material, MinVersion};
 /// What takes a connection of the internal port through its TLS handshake.
 pub use tokio_rustls::TlsAcceptor;
