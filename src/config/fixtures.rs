@@ -40,6 +40,7 @@ impl Place {
         place.put("certs/empty.json", 0o644, "{\"keys\":[]}");
         place.put("internal.token", 0o600, "0123456789abcdef0123456789abcdef\n");
         place.put("short.token", 0o600, "0123\n");
+        place.put("webhook.secret", 0o600, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
         place
     }
 

@@ -3,8 +3,10 @@
 
 mod auth;
 mod document;
+mod events;
 mod files;
 mod findings;
+mod hook;
 mod internal;
 mod issuer;
 mod key;
@@ -21,6 +23,7 @@ mod watch;
 #[cfg(test)]
 pub(crate) mod fixtures;
 
+pub use events::Events;
 pub use findings::{Finding, Findings, Severity};
 pub use internal::{Internal, InternalListen};
 pub use limits::Limits;
@@ -54,6 +57,8 @@ pub struct Loaded {
     pub limits: Limits,
     /// `[internal]`.
     pub internal: Option<Internal>,
+    /// `[events]`.
+    pub events: Option<Events>,
     /// `auth.revocation_file`, and what it holds.
     pub revocations: Option<(PathBuf, Revocations)>,
     /// What is looser than the default, or soon a fault.
@@ -130,7 +135,7 @@ pub fn internal(path: &Path) -> Result<Option<Internal>, Failure> {
     let text = read_text(path)?;
     let (internal, findings) = walk(path, &text, |root| {
         let folder = Folder::of(path, surroundings.credentials.as_deref());
-        for other in ["server", "tls", "origins", "auth", "limits", "route"] {
+        for other in ["server", "tls", "origins", "auth", "limits", "route", "events"] {
             root.place(other);
         }
         Some(internal::read(root.section("internal"), &folder, surroundings.now, &[]))
@@ -173,7 +178,7 @@ fn signing_in(path: &Path, surroundings: &Surroundings) -> Result<Signing, Failu
     let text = read_text(path)?;
     let (signing, findings) = walk(path, &text, |root| {
         let folder = Folder::of(path, surroundings.credentials.as_deref());
-        for other in ["server", "tls", "origins", "limits", "route", "internal"] {
+        for other in ["server", "tls", "origins", "limits", "route", "internal", "events"] {
             root.place(other);
         }
         let facts = auth::read(root.section("auth"), &folder);
@@ -189,6 +194,7 @@ struct Parts {
     gate: Gate,
     limits: Limits,
     internal: Option<Internal>,
+    events: Option<Events>,
     revocations: Option<(PathBuf, Revocations)>,
     watch: Watch,
     files: Vec<PathBuf>,
@@ -197,8 +203,9 @@ struct Parts {
 
 impl Parts {
     fn loaded(self, warnings: Findings) -> Loaded {
-        let Parts { server, tls, gate, limits, internal, revocations, watch, files, endpoints } = self;
-        Loaded { server, tls, gate, limits, internal, revocations, warnings, watch, files, endpoints }
+        let Parts { server, tls, gate, limits, internal, events, revocations, watch, files, endpoints } =
+            self;
+        Loaded { server, tls, gate, limits, internal, events, revocations, warnings, watch, files, endpoints }
     }
 }
 
@@ -251,6 +258,7 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     let globals = route::Globals { origins: &origins, credentials: &auth.credentials, limits: &session };
     let routes = route::read_all(root, &globals);
     let internal = internal::read(root.section("internal"), &folder, surroundings.now, &server.listen);
+    let events = events::read(root.section("events"), &folder);
 
     let watch = Watch::new(tls.paths.clone());
     // TLS asks by name on its own, so the policy is made twice.
@@ -266,9 +274,9 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     };
     let mut files = vec![path.to_owned()];
     files.extend(folder.opened());
-    let endpoints = Vec::new();
+    let endpoints = events.iter().map(|events| events.settings.hook.endpoint.clone()).collect();
     let (tls, revocations) = (tls?, auth.revocations);
-    Some(Parts { server, tls, gate, limits, internal, revocations, watch, files, endpoints })
+    Some(Parts { server, tls, gate, limits, internal, events, revocations, watch, files, endpoints })
 }
 
 /// `hosts`, or the exact names and addresses of the certificate.

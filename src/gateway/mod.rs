@@ -12,6 +12,7 @@ pub use crate::net::DemoPage;
 pub use failure::Failure;
 
 use crate::config::{self, InternalListen, Loaded};
+use crate::events;
 use crate::internal::{self, Bound, Guard, Internal, RevocationFile};
 use crate::ledger::{Format, Level, Log};
 use crate::net::{self, Orders, Shared, Whom};
@@ -52,8 +53,19 @@ pub struct Options {
 /// A socket that cannot be bound, or a thread that cannot be started; nothing runs then.
 pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     raise_file_limit();
-    let Loaded { server, tls, gate, limits, internal, revocations, warnings: _, watch, files, endpoints } =
-        loaded;
+    let Loaded {
+        server,
+        tls,
+        gate,
+        limits,
+        internal,
+        events,
+        revocations,
+        warnings: _,
+        watch,
+        files,
+        endpoints,
+    } = loaded;
     let (revocation_file, revocations) = revocations.unzip();
     let revocations = revocations.unwrap_or_default();
     let workers = server.workers.get();
@@ -71,8 +83,9 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
 
     let log = Log::to_stderr(options.log_level, options.log_format).map_err(Failure::thread)?;
     let rules = net::Rules { gate, tls };
-    let whole = parts::whole(rules, &limits, &server, log, options.demo_page, revocations, sandbox);
-    let parts::Whole { shared, orders, asked } = whole;
+    let beside = parts::Beside { page: options.demo_page, revocations, sandbox, events };
+    let whole = parts::whole(rules, &limits, &server, log, beside);
+    let parts::Whole { shared, orders, asked, told } = whole;
     tell_sandbox(&shared);
     let threads = start_workers(per_worker, orders, &shared)?;
     shared.ledger.tell(Level::Info, "started", &started(&addresses, workers));
@@ -98,6 +111,9 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
             };
             tokio::task::spawn_local(internal::run(port, bound));
         }
+        if let (Some(events), Some(told)) = (&shared.events, told) {
+            tokio::task::spawn_local(events::deliver(Arc::clone(events), told));
+        }
         let alive = Rc::clone(&notifier);
         tokio::task::spawn_local(async move { alive.keep_alive().await });
         notifier.ready();
@@ -112,6 +128,9 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     for thread in threads {
         // A worker that panicked has said so; the others have ended by themselves.
         let _ = thread.join();
+    }
+    if let Some(events) = &shared.events {
+        events.abandon();
     }
     shared.ledger.tell(Level::Info, "stopped", "every session has been closed");
     shared.ledger.flush();
@@ -180,6 +199,9 @@ async fn reread(shared: &Shared, config_path: &Path, watch: &mut config::Watch) 
         Ok(loaded) => {
             *watch = loaded.watch;
             shared.rules.store(Arc::new(net::Rules { gate: loaded.gate, tls: loaded.tls }));
+            if let (Some(events), Some(new)) = (&shared.events, loaded.events) {
+                events.set(new.settings);
+            }
             let closed = shared.close(&Whom::NoLongerAdmitted, Rejection::NoLongerAdmitted).await;
             let what = format!(
                 "certificates, keys, origins and routes are those of the files now; {closed} sessions closed"

@@ -3,7 +3,8 @@
 
 use crate::auth::{Revocations, Tickets};
 use crate::broadcast::Hub;
-use crate::config::{Limits, Server};
+use crate::config::{self, Limits, Server};
+use crate::events::{Events, Waiting};
 use crate::gate::Throttles;
 use crate::ledger::{Ledger, Log};
 use crate::net::{Control, DemoPage, OpeningLimits, OrderDesk, Orders, Rules, Shared};
@@ -25,23 +26,29 @@ pub(super) struct Whole {
     pub(super) orders: Vec<Orders>,
     /// For whoever drains and reloads.
     pub(super) asked: mpsc::Receiver<Control>,
+    /// For whoever tells the backend.
+    pub(super) told: Option<Waiting>,
 }
 
-pub(super) fn whole(
-    rules: Rules,
-    limits: &Limits,
-    server: &Server,
-    log: Log,
-    page: Option<DemoPage>,
-    revocations: Revocations,
-    sandbox: sandbox::Report,
-) -> Whole {
+/// What a gateway is made of beside its rules and limits.
+pub(super) struct Beside {
+    pub(super) page: Option<DemoPage>,
+    pub(super) revocations: Revocations,
+    pub(super) sandbox: sandbox::Report,
+    pub(super) events: Option<config::Events>,
+}
+
+pub(super) fn whole(rules: Rules, limits: &Limits, server: &Server, log: Log, beside: Beside) -> Whole {
+    let Beside { page, revocations, sandbox, events } = beside;
     let workers = server.workers.get();
     let (desk, orders) = OrderDesk::new(workers);
     let (control, asked) = mpsc::channel(1);
+    let ledger = Ledger::new(workers, log);
+    let events = events.map(|events| Events::new(events.settings, events.queue, Arc::clone(&ledger)));
+    let (events, told) = events.unzip();
     let shared = Arc::new(Shared {
         hub: Hub::new(workers),
-        ledger: Ledger::new(workers, log),
+        ledger,
         rules: ArcSwap::from_pointee(rules),
         limits: OpeningLimits {
             handshake_timeout: limits.handshake_timeout,
@@ -59,6 +66,7 @@ pub(super) fn whole(
         },
         handshakes: RateTable::new(limits.handshakes_per_address, ADDRESSES_MAX),
         addresses: CountTable::new(),
+        events,
         page,
         proxies: server.proxies.clone(),
         proxy_protocol: server.proxy_protocol,
@@ -70,7 +78,7 @@ pub(super) fn whole(
         accepting: watch::Sender::new(true),
         stopped: AtomicBool::new(false),
     });
-    Whole { shared, orders, asked }
+    Whole { shared, orders, asked, told }
 }
 
 /// The largest message that any route takes.

@@ -116,6 +116,9 @@ async fn drained(shared: &Shared, newcomers: Newcomers) {
     while is_anybody_left(shared, newcomers) {
         tokio::time::sleep(DRAIN_LOOK).await;
     }
+    if let Some(events) = &shared.events {
+        events.flush().await;
+    }
 }
 
 /// Who has come before the drain and is still in its handshake is somebody, unless it is refused.

@@ -74,6 +74,7 @@ pub(super) fn render(
         "Idempotency keys forgotten before their time, for want of room.",
     );
     page.sample("portcullis_publish_keys_forgotten_total", "", counters.publish_keys_forgotten.get());
+    counters.events.render(&mut page);
     page.head(
         "portcullis_reloads_total",
         "counter",
@@ -88,15 +89,15 @@ pub(super) fn render(
     page.0
 }
 
-struct Page(String);
+pub(super) struct Page(String);
 
 impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
+    pub(super) fn head(&mut self, name: &str, kind: &str, help: &str) {
         // Writing into a String cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: u64) {
+    pub(super) fn sample(&mut self, name: &str, labels: &str, value: u64) {
         let _ = writeln!(self.0, "{name}{labels} {value}");
     }
 }

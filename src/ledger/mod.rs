@@ -1,12 +1,14 @@
 //! Owns what is counted and what is logged: the only writer of both.
 //! Never knows how to change an outcome.
 
+mod backend;
 mod counters;
 mod line;
 mod log;
 mod metrics;
 mod request_id;
 
+pub use backend::{EventCounters, EventLoss};
 pub use counters::{Gauge, WorkerCounters};
 pub use line::{Facts, clean};
 pub use log::{Format, Level, Log};
@@ -93,6 +95,12 @@ impl Ledger {
             Ok(detail) => self.tell(Level::Info, "reloaded", detail),
             Err(why) => self.tell(Level::Error, "reload_failed", why),
         }
+    }
+
+    /// The numbers of events.
+    #[must_use]
+    pub fn events(&self) -> &EventCounters {
+        &self.counters.events
     }
 
     /// A publication that was asked for again under its idempotency key, and not made again.

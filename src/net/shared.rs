@@ -6,6 +6,7 @@ use super::orders::OrderDesk;
 use super::proxied::ProxyProtocol;
 use super::tls::Material;
 use crate::broadcast::Hub;
+use crate::events::Events;
 use crate::gate::{Gate, HeadLimits, Throttles};
 use crate::ledger::Ledger;
 use crate::peer::{PeerPrefix, TrustedProxies};
@@ -64,6 +65,8 @@ pub struct Shared {
     pub proxies: TrustedProxies,
     /// How they give it.
     pub proxy_protocol: ProxyProtocol,
+    /// What the backend is told, where it is told something.
+    pub events: Option<Arc<Events>>,
     /// What `dev` serves at `/`.
     pub page: Option<DemoPage>,
     /// The way to each worker for the operator's orders.

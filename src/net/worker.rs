@@ -5,6 +5,7 @@ mod held;
 mod obey;
 mod pace;
 mod sessions;
+mod told;
 
 use super::link::Scratch;
 use super::listener::{Accepted, accept};

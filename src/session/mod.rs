@@ -39,6 +39,18 @@ pub struct Session {
     authority_ends: Option<Instant>,
 }
 
+/// Who hears each message before it is delivered, if anybody does.
+pub type Ear<'a> = Option<&'a mut dyn FnMut(Opcode, &[u8]) -> Heard>;
+
+/// What becomes of a message that was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It is delivered.
+    Delivered,
+    /// Whoever heard it delivers it later, or never.
+    Kept,
+}
+
 /// What a session is opened with.
 #[derive(Debug)]
 pub struct Opening {
@@ -109,14 +121,23 @@ impl Session {
         self.publisher.is_some()
     }
 
-    /// Takes octets as they came (unmasking them in place); frames to send go to `out`.
-    pub fn receive(&mut self, octets: &mut [u8], now: Instant, counters: &WorkerCounters, out: &mut Vec<u8>) {
+    /// Takes octets as they came (unmasking them in place); frames to send go to `out`, and `ear`
+    /// hears each message before it is delivered.
+    pub fn receive(
+        &mut self,
+        octets: &mut [u8],
+        now: Instant,
+        counters: &WorkerCounters,
+        mut ear: Ear<'_>,
+        out: &mut Vec<u8>,
+    ) {
         self.heard = now;
         let mut decoder = std::mem::take(&mut self.decoder);
         let mut pong = None;
         let policy = Arc::clone(&self.policy);
-        let verdict = decoder
-            .decode(&policy.codec, now, octets, &mut |event| self.take(event, now, counters, &mut pong));
+        let verdict = decoder.decode(&policy.codec, now, octets, &mut |event| {
+            self.take(event, now, counters, &mut ear, &mut pong)
+        });
         self.decoder = decoder;
         // Of many pings only the last is answered (RFC 6455 section 5.5.3).
         if let (Some(payload), Stage::Open) = (&pong, self.stage) {
@@ -143,11 +164,14 @@ impl Session {
         event: Event<'_>,
         now: Instant,
         counters: &WorkerCounters,
+        ear: &mut Ear<'_>,
         pong: &mut Option<Vec<u8>>,
     ) -> ControlFlow<Rejection> {
         match (self.stage, event) {
-            (Stage::Open, Event::Text(text)) => self.message(Opcode::Text, text.as_bytes(), now, counters),
-            (Stage::Open, Event::Binary(octets)) => self.message(Opcode::Binary, octets, now, counters),
+            (Stage::Open, Event::Text(text)) => {
+                self.message(Opcode::Text, text.as_bytes(), now, counters, ear)
+            }
+            (Stage::Open, Event::Binary(octets)) => self.message(Opcode::Binary, octets, now, counters, ear),
             (Stage::Open, Event::Ping(payload)) => {
                 let verdict = self.control(now);
                 if verdict.is_continue() {
@@ -182,6 +206,7 @@ impl Session {
         payload: &[u8],
         now: Instant,
         counters: &WorkerCounters,
+        ear: &mut Ear<'_>,
     ) -> ControlFlow<Rejection> {
         let taken = if kind == Opcode::Text { self.policy.text } else { self.policy.binary };
         if !taken {
@@ -194,6 +219,11 @@ impl Session {
             return ControlFlow::Break(Rejection::PublishNotGranted);
         };
         counters.message(payload.len());
+        if let Some(ear) = ear
+            && ear(kind, payload) == Heard::Kept
+        {
+            return ControlFlow::Continue(());
+        }
         let mut frame = Vec::with_capacity(codec::encoded_len(payload.len()));
         codec::encode(kind, payload, &mut frame);
         publisher.publish(&Bytes::from(frame), (!self.policy.echo).then_some(self.sender));

@@ -70,7 +70,7 @@ impl Story {
     /// What it says to these octets.
     fn receive(&mut self, octets: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        self.session.receive(&mut octets.to_vec(), self.now, &self.counters, &mut out);
+        self.session.receive(&mut octets.to_vec(), self.now, &self.counters, None, &mut out);
         out
     }
 

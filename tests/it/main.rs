@@ -21,6 +21,7 @@ mod compile_fail;
 mod compression;
 mod crowd;
 mod dev_command;
+mod events;
 mod handshake_time;
 mod internal_port;
 mod limits;

@@ -11,6 +11,7 @@ pub(crate) mod internal;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod pki;
+pub(crate) mod receiver;
 pub(crate) mod records;
 pub(crate) mod refusal;
 pub(crate) mod setup;
@@ -34,6 +35,15 @@ use std::time::Duration;
 
 /// The longest that anything is waited for: far over every deadline that the tests configure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until something is so.
+pub(crate) fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "{what}: not in time");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
 
 /// The origin that the tests' configuration allows.
 pub(crate) const ORIGIN: &str = "https://app.example.test";

@@ -53,8 +53,17 @@ impl Web {
         Web::tcp(|socket| Box::new(socket))
     }
 
+    /// Without TLS, at this address.
+    pub(crate) fn http_at(address: SocketAddr) -> Web {
+        Web::tcp_at(address, |socket| Box::new(socket))
+    }
+
     fn tcp(wrap: impl Fn(TcpStream) -> Box<dyn Peer> + Send + 'static) -> Web {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        Web::tcp_at((Ipv4Addr::LOCALHOST, 0).into(), wrap)
+    }
+
+    fn tcp_at(address: SocketAddr, wrap: impl Fn(TcpStream) -> Box<dyn Peer> + Send + 'static) -> Web {
+        let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
         let next = move || {
             let (socket, _) = listener.accept()?;

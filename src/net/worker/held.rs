@@ -4,6 +4,7 @@
 use super::super::link::{Link, Scratch};
 use super::super::listener::Permit;
 use super::super::shared::{Rules, Shared};
+use super::told::{tell_begin, tell_end};
 use crate::auth::Authority;
 use crate::broadcast::Subscriber;
 use crate::codec;
@@ -147,8 +148,18 @@ impl Held {
     }
 
     /// Its last line.
-    pub(super) fn tell_end(&self, end: End, shared: &Shared) {
+    pub(super) fn tell_end(&self, end: End, seat: &Seat, shared: &Shared) {
         self.about.tell(|facts| shared.ledger.closed(end.reason, end.code, facts));
+        if let Some(events) = &shared.events {
+            tell_end(events, &self.about, seat, end);
+        }
+    }
+
+    /// Tells the backend that it has begun, where that is told.
+    pub(super) fn tell_begin(&self, shared: &Shared) {
+        if let (Some(events), Some(seat)) = (&shared.events, &self.seat) {
+            tell_begin(events, &self.about, seat, self.session.may_publish());
+        }
     }
 }
 

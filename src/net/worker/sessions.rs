@@ -6,9 +6,10 @@ use super::super::opening::{Opened, until};
 use super::super::shared::{Drain, Shared};
 use super::held::{About, Held, INTERNAL_ERROR, Seat};
 use super::pace::to_be_closed;
+use super::told::tell_message;
 use crate::broadcast::{Delivery, LocalRooms, Member, Sender};
 use crate::rejection::Rejection;
-use crate::session::{End, Opening, Session, Stage};
+use crate::session::{Ear, End, Heard, Opening, Session, Stage};
 use slab::Slab;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -103,6 +104,7 @@ impl Sessions {
         });
         if let Some(held) = self.held.get_mut(key) {
             held.say(&response, &mut self.scratch);
+            held.tell_begin(&self.shared);
         }
         if self.due_ms.len() <= key {
             self.due_ms.resize(key + 1, NEVER);
@@ -181,7 +183,19 @@ impl Sessions {
         let Some(held) = self.held.get_mut(key) else { return };
         self.frames.clear();
         let counters = self.shared.ledger.worker(self.worker);
-        held.session.receive(&mut self.scratch.plain, now, counters, &mut self.frames);
+        let Held { session, seat, about, .. } = held;
+        let listened = self.shared.events.as_deref().and_then(|events| Some((events, events.messages()?)));
+        let mut tell = listened.map(|(events, payload)| {
+            move |opcode, octets: &[u8]| {
+                tell_message(events, about, seat.as_ref(), opcode, octets, payload);
+                Heard::Delivered
+            }
+        });
+        let ear: Ear<'_> = match &mut tell {
+            Some(tell) => Some(tell),
+            None => None,
+        };
+        session.receive(&mut self.scratch.plain, now, counters, ear, &mut self.frames);
         held.say(&self.frames, &mut self.scratch);
     }
 
@@ -195,7 +209,7 @@ impl Sessions {
         if let Some(end) = held.session.stage().end()
             && let Some(seat) = held.seat.take()
         {
-            held.tell_end(end, &self.shared);
+            held.tell_end(end, &seat, &self.shared);
             self.leave(seat);
         }
         let Some(held) = self.held.get_mut(key) else { return };
@@ -305,7 +319,7 @@ impl Sessions {
         let Some(held) = self.held.get_mut(key) else { return };
         if let Some(seat) = held.seat.take() {
             let end = End { reason: Rejection::InternalError, code: INTERNAL_ERROR };
-            held.tell_end(end, &self.shared);
+            held.tell_end(end, &seat, &self.shared);
             self.leave(seat);
         }
         // Last, as the fault may be in what says it.

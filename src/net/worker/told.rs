@@ -1,0 +1,47 @@
+//! Owns what the backend is told of one session, and when.
+//! Never knows how it gets there.
+
+use super::held::{About, Seat};
+use crate::codec::Opcode;
+use crate::events::{Event, EventKind, Events, What, Whose};
+use crate::session::End;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// A session is open, and in its room.
+pub(super) fn tell_begin(events: &Events, about: &About, seat: &Seat, publish: bool) {
+    let connected = || What::Connected { peer: about.peer, origin: about.origin.clone() };
+    events.tell(EventKind::Connected, || Event::now(whose(about, seat), connected()));
+    events.tell(EventKind::Joined, || Event::now(whose(about, seat), What::Joined { publish }));
+}
+
+/// It sent a message, which has been delivered.
+pub(super) fn tell_message(
+    events: &Events,
+    about: &About,
+    seat: Option<&Seat>,
+    opcode: Opcode,
+    octets: &[u8],
+    with_payload: bool,
+) {
+    let Some(seat) = seat else { return };
+    let payload = with_payload.then(|| Bytes::copy_from_slice(octets));
+    events.add(Event::now(whose(about, seat), What::Message { opcode, bytes: octets.len(), payload }));
+}
+
+/// It has left its room, and ended.
+pub(super) fn tell_end(events: &Events, about: &About, seat: &Seat, end: End) {
+    let End { reason, code } = end;
+    events.tell(EventKind::Left, || Event::now(whose(about, seat), What::Left { reason }));
+    let disconnected = What::Disconnected { reason, code };
+    events.tell(EventKind::Disconnected, || Event::now(whose(about, seat), disconnected));
+}
+
+fn whose(about: &About, seat: &Seat) -> Whose {
+    Whose {
+        connection: about.request,
+        subject: Arc::clone(about.authority.subject()),
+        route: Arc::clone(&about.route),
+        room: seat.subscriber.room_name().clone(),
+    }
+}
