@@ -2,7 +2,7 @@
 //! Never knows what a token says.
 
 use super::algorithm::Algorithm;
-use super::key::Key;
+use super::key::{Key, SECRET_BYTES_MIN};
 use super::key_fault::KeyFault;
 use super::pem::{self, Section};
 use crate::secret::Secret;
@@ -58,6 +58,25 @@ impl SigningKey {
             )
         })?;
         Ok(key)
+    }
+
+    /// Takes the content of a file: a private key in PEM, or what is no PEM as the shared secret of
+    /// HS256, less one newline at its end.
+    ///
+    /// # Errors
+    /// A sentence with the remedy, as for [`SigningKey::from_pem`]; a secret that is too short.
+    pub fn from_file(content: &Secret) -> Result<SigningKey, KeyFault> {
+        let octets = content.expose();
+        if octets.trim_ascii_start().starts_with(b"-----BEGIN ") {
+            return SigningKey::from_pem(content);
+        }
+        let secret = octets.strip_suffix(b"\n").unwrap_or(octets);
+        if secret.len() < SECRET_BYTES_MIN {
+            return Err(KeyFault::new(format!(
+                "the file is neither a private key in PEM nor a secret of {SECRET_BYTES_MIN} octets or more"
+            )));
+        }
+        Ok(SigningKey { algorithm: Algorithm::Hs256, encoding_key: EncodingKey::from_secret(secret) })
     }
 
     /// A new key pair for ES256.

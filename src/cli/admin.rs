@@ -3,7 +3,8 @@
 
 use super::args::{AdminArgs, AdminCommand, AdminFormat};
 use super::{Stop, serve};
-use crate::config::{self, InternalListen};
+use crate::config::{self, Internal, InternalListen};
+use crate::net::tls::connect_pinned;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full, Limited};
@@ -32,12 +33,6 @@ pub(super) fn run(args: AdminArgs, out: &mut dyn Write) -> Result<(), Stop> {
     let internal = internal.ok_or_else(|| {
         Stop::failed(format!("{} has no [internal]: write one, and start the gateway anew", path.display()))
     })?;
-    if internal.tls.is_some() {
-        return Err(Stop::failed(
-            "the internal port of this configuration speaks TLS, which `admin` does not yet: \
-             let it listen on a Unix socket, or ask it with curl",
-        ));
-    }
     let (method, target, body) = request_of(&args.command);
     let mut request = Request::builder().method(method).uri(target).header(HOST, "localhost");
     if let Some(token) = &internal.token {
@@ -55,7 +50,7 @@ pub(super) fn run(args: AdminArgs, out: &mut dyn Write) -> Result<(), Stop> {
         request.body(Full::new(Bytes::from(body))).map_err(|_| Stop::failed("the request cannot be made"))?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Stop::failed)?;
-    let (status, answer) = runtime.block_on(ask(&internal.listen, request))?;
+    let (status, answer) = runtime.block_on(ask(&internal, request))?;
     let value: Value = serde_json::from_slice(&answer)
         .map_err(|_| Stop::failed("the answer is not JSON: is this the internal port of a gateway?"))?;
     if !(200..300).contains(&status) {
@@ -87,12 +82,12 @@ fn request_of(command: &AdminCommand) -> (Method, &'static str, Option<Value>) {
     }
 }
 
-async fn ask(listen: &InternalListen, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), Stop> {
+async fn ask(internal: &Internal, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), Stop> {
     let unreachable = |place: String, error: std::io::Error| {
         Stop::failed(format!("no gateway answers on {place}: {}: is it running?", error.kind()))
     };
     let late = |_| Stop::failed("the gateway did not answer in time");
-    match listen {
+    match &internal.listen {
         InternalListen::Unix(path) => {
             let connecting = tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(path));
             let place = format!("unix:{}", path.display());
@@ -103,6 +98,19 @@ async fn ask(listen: &InternalListen, request: Request<Full<Bytes>>) -> Result<(
             let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
             let place = address.to_string();
             let stream = connecting.await.map_err(late)?.map_err(|error| unreachable(place, error))?;
+            let Some(material) = &internal.tls else {
+                return tokio::time::timeout(ANSWER_TIMEOUT, exchange(stream, request))
+                    .await
+                    .map_err(late)?;
+            };
+            let secured = connect_pinned(material, address.ip(), stream);
+            let secured = tokio::time::timeout(CONNECT_TIMEOUT, secured).await.map_err(late)?;
+            let stream = secured.map_err(|_| {
+                Stop::failed(format!(
+                    "whoever listens on {address} has another certificate than the file of [internal], or no \
+                     TLS: a gateway has the files that were there when it started"
+                ))
+            })?;
             tokio::time::timeout(ANSWER_TIMEOUT, exchange(stream, request)).await.map_err(late)?
         }
     }

@@ -73,7 +73,7 @@ impl Signer {
     pub(super) fn open(path: &Path) -> Result<Signer, Stop> {
         let signing = config::signing(path).map_err(|failure| Stop::failed(serve::told(&failure)))?;
         let fault = |why: &str| Stop::failed(format!("auth.signing_key of {}: {why}", path.display()));
-        let key = || SigningKey::from_pem(&signing.key).map_err(|told| fault(&told.0));
+        let key = || SigningKey::from_file(&signing.key).map_err(|told| fault(&told.0));
         // Judged before any issuer is looked for: its fault is told as its own.
         let _ = key()?;
         for issuer in signing.verifier.issuers() {
@@ -92,7 +92,10 @@ impl Signer {
                 }
             }
         }
-        Err(fault("it belongs to no public key under [[auth.issuer]]; name the private key of one of them"))
+        Err(fault(
+            "it belongs to no key under [[auth.issuer]]; name the private key of one of them, or for HS256 the file of its \
+                   secret_file",
+        ))
     }
 
     /// The longest lifetime that the gateway accepts.

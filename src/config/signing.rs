@@ -28,7 +28,7 @@ pub(super) fn read(facts: AuthFacts, root: &Section<'_>, folder: &Folder) -> Opt
             }
         },
         None => {
-            let help = "write `signing_key` in `[auth]`: the private key of one of the issuers";
+            let help = "write `signing_key` in `[auth]`: the private key of one of the issuers, or its `secret_file`";
             root.notes().error(None, "`auth.signing_key` is missing, so no token can be made", help);
             None
         }

@@ -2,7 +2,8 @@
 //! Never knows how the gateway finds the sessions.
 
 use crate::support::gateway::run;
-use crate::support::{Gateway, Token, Ws};
+use crate::support::setup::free_address;
+use crate::support::{Gateway, Setup, Token, Ws};
 use serde_json::{Value, json};
 
 fn admin(gateway: &Gateway, words: &[&str]) -> Value {
@@ -156,4 +157,34 @@ fn revocations_outlive_a_restart_and_a_torn_file_is_refused_with_its_name() {
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(told.contains("revocations.json") && told.contains("torn"), "{told}");
+}
+
+#[test]
+fn the_operator_asks_over_tls_the_gateway_that_has_his_certificate_and_nobody_else() {
+    let setup = Setup::new();
+    let put = |setup: &Setup| {
+        // Neither its names nor its issuer are asked for.
+        let leaf = setup.ca.server(&["somewhere.example.test".to_owned()]);
+        setup.put("internal.pem", &leaf.certificate, 0o644);
+        setup.put("internal.key", &leaf.private_key, 0o600);
+    };
+    put(&setup);
+    let setup = setup.file("internal.token", "swordfish-swordfish-swordfish-42\n", 0o600).toml(&format!(
+        "[internal]\nlisten = '{}'\ncertificate = 'internal.pem'\nprivate_key = 'internal.key'\n\
+         token_file = 'internal.token'",
+        free_address()
+    ));
+    let gateway = Gateway::spawn(setup);
+    gateway.log.event("the start", |line| line["event"] == "started");
+    let mut alice = gateway.join("lobby", "alice");
+    assert_eq!(admin(&gateway, &["status"])["sessions"], 1);
+    assert_eq!(admin(&gateway, &["kick", "--subject", "alice"])["closed"], 1);
+    alice.expect_close(3003, "kicked");
+
+    put(&gateway.setup);
+    let config = gateway.dir().join("portcullis.toml");
+    let output = run(&["admin", "--config", config.to_str().expect("a path"), "status"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("has another certificate"), "{told}");
 }

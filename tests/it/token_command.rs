@@ -20,13 +20,19 @@ fn mint(gateway: &Gateway, more: &[&str]) -> String {
 
 fn gateway(alg: Alg) -> Gateway {
     let setup = Setup::with_keys(&[alg]);
-    setup.put("jwt-private.pem", &setup.keys[0].private_pem, 0o600);
+    let key = &setup.keys[0];
+    if alg == Alg::Hs256 {
+        // One newline at the end, as an editor leaves it, does not count.
+        setup.put("jwt-private.pem", [&*key.secret, b"\n"].concat(), 0o600);
+    } else {
+        setup.put("jwt-private.pem", &key.private_pem, 0o600);
+    }
     setup.toml("auth.signing_key = 'jwt-private.pem'").start()
 }
 
 #[test]
 fn a_token_is_admitted_to_the_rooms_that_it_names() {
-    for alg in [Alg::Es256, Alg::EdDsa] {
+    for alg in [Alg::Es256, Alg::EdDsa, Alg::Hs256] {
         let gateway = gateway(alg);
         let token = mint(
             &gateway,
@@ -57,4 +63,19 @@ fn without_a_signing_key_there_is_no_token() {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
     assert!(String::from_utf8_lossy(&output.stderr).contains("signing_key"));
+}
+
+#[test]
+fn a_signing_key_that_no_issuer_knows_or_that_is_too_short_is_told() {
+    let gateway = gateway(Alg::Hs256);
+    let config = gateway.dir().join("portcullis.toml");
+    for (content, told) in
+        [("s".repeat(48), "belongs to no key"), ("s".repeat(31), "secret of 32 octets or more")]
+    {
+        gateway.setup.put("jwt-private.pem", content, 0o600);
+        let output = run(&["token", "--config", config.to_str().expect("a path"), "--sub", "carol"]);
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(1), true));
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(told) && !text.contains("sss"), "{text}");
+    }
 }

@@ -8,8 +8,8 @@ use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig, SupportedProtocolVersion};
-use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
@@ -48,6 +48,7 @@ pub struct Fault {
 #[derive(Clone)]
 pub struct Material {
     config: Arc<ServerConfig>,
+    key: Arc<CertifiedKey>,
 }
 
 impl Material {
@@ -63,7 +64,7 @@ impl Material {
         min_version: MinVersion,
         served: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<Material, Fault> {
-        let key = certified_key(certificate, private_key_pem)?;
+        let key = Arc::new(certified_key(certificate, private_key_pem)?);
         let versions: &[&SupportedProtocolVersion] = match min_version {
             MinVersion::Tls13 => &[&rustls::version::TLS13],
             MinVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
@@ -71,7 +72,7 @@ impl Material {
         // The provider is named, as the default of the process panics when a crate brings another.
         let builder = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into());
         let builder = builder.with_protocol_versions(versions).map_err(|_| ours())?;
-        let resolver = Arc::new(ByServerName { key: Arc::new(key), served: Box::new(served) });
+        let resolver = Arc::new(ByServerName { key: Arc::clone(&key), served: Box::new(served) });
         let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.ignore_client_order = true;
@@ -85,13 +86,18 @@ impl Material {
         config.require_ems = true;
         config.enable_secret_extraction = false;
         config.key_log = Arc::new(rustls::NoKeyLog {});
-        Ok(Material { config: Arc::new(config) })
+        Ok(Material { config: Arc::new(config), key })
     }
 
     /// The configuration of a listener.
     #[must_use]
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    /// The server's own certificate.
+    pub(super) fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.key.cert.first()
     }
 
     /// What takes a connection of the internal port through its TLS handshake.

@@ -4,12 +4,14 @@
 mod certificate;
 mod client;
 mod material;
+mod pinned;
 mod server_name;
 mod wire;
 
 pub use certificate::Certificate;
 pub use client::ClientTls;
 pub use material::{Fault, FaultyPart, Material, MinVersion};
+pub use pinned::connect_pinned;
 /// What takes a connection of the internal port through its TLS handshake.
 pub use tokio_rustls::TlsAcceptor;
 pub use wire::{TlsFault, TlsState, TlsWire};
