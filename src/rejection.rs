@@ -279,6 +279,8 @@ reasons! {
     PeerGone "peer_gone" Answer::Drop;
     /// The gateway is draining.
     Drain "drain" Answer::Close(1001);
+    /// The gateway is draining, and a successor has its sockets.
+    Restart "restart" Answer::Close(1012);
     /// `max_session` is over.
     MaxSession "max_session" Answer::Close(1001);
     /// A frame without a mask (RFC 6455 section 5.1).

@@ -63,6 +63,14 @@ impl Revocations {
         Ok(())
     }
 
+    /// Takes what another gateway has revoked besides.
+    pub fn absorb(&self, others: Revocations) {
+        let others = others.set.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut set = self.set();
+        set.tokens.extend(others.tokens);
+        set.subjects.extend(others.subjects);
+    }
+
     /// Whether a token that verifies is refused all the same.
     #[must_use]
     pub fn is_revoked(&self, authority: &Authority) -> bool {

@@ -155,6 +155,10 @@ pub(super) struct DevArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
+    /// Replace the gateway that runs with this configuration, if one does: it hands its listening
+    /// sockets over, tells its sessions to come back (1012), and ends; nobody who connects is lost
+    #[arg(long)]
+    pub(super) take_over: bool,
     /// The configuration
     #[arg(long, value_name = "FILE", default_value = "/etc/portcullis/portcullis.toml")]
     pub(super) config: PathBuf,

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 /// Runs the gateway until it is drained.
 pub(super) fn run(args: ServeArgs, level: ledger::Level, format: ledger::Format) -> Result<(), Stop> {
     let loaded = load(&args.config)?;
-    start(loaded, options(args.config, level, format))
+    let options = gateway::Options { take_over: args.take_over, ..options(args.config, level, format) };
+    start(loaded, options)
 }
 
 /// Reads a configuration whole; its findings are bad usage of the gateway.
@@ -36,7 +37,14 @@ pub(super) fn options(
     level: ledger::Level,
     format: ledger::Format,
 ) -> gateway::Options {
-    gateway::Options { config_path, demo_page: None, on_ready: None, log_level: level, log_format: format }
+    gateway::Options {
+        config_path,
+        demo_page: None,
+        take_over: false,
+        on_ready: None,
+        log_level: level,
+        log_format: format,
+    }
 }
 
 /// Runs a gateway until it is drained.

@@ -1,6 +1,7 @@
 //! Owns why a gateway does not start, in words that name the place and the remedy.
 //! Never knows how it is shown.
 
+use crate::internal::Refused;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -34,7 +35,10 @@ impl Failure {
     pub(super) fn bind_unix(path: &Path, error: io::Error) -> Failure {
         let path = path.display();
         let remedy = match error.kind() {
-            io::ErrorKind::AddrInUse => "another gateway listens there".to_owned(),
+            io::ErrorKind::AddrInUse => {
+                "somebody listens there: if it is a gateway, end it, or replace it by `serve --take-over`"
+                    .to_owned()
+            }
             io::ErrorKind::NotFound => "its folder is not there: make it".to_owned(),
             io::ErrorKind::PermissionDenied => "its folder cannot be written to".to_owned(),
             io::ErrorKind::InvalidInput => {
@@ -69,9 +73,41 @@ impl Failure {
         ))
     }
 
+    /// There is nowhere to ask a predecessor.
+    pub(super) fn no_way_to_predecessor() -> Failure {
+        Failure(
+            "--take-over asks the gateway that runs for its sockets, over the Unix socket of its internal port: \
+             write `listen = \"unix:...\"` in [internal]"
+                .to_owned(),
+        )
+    }
+
+    /// A predecessor that does not give its sockets.
+    pub(super) fn predecessor(path: &Path, refused: &Refused) -> Failure {
+        let path = path.display();
+        let why = match refused {
+            Refused::Status(401) => "it asks for another token: is `token_file` the same?".to_owned(),
+            Refused::Status(404) => {
+                "its version cannot hand its sockets over: end it, then start this one".to_owned()
+            }
+            Refused::Status(409) => {
+                "its sockets belong to a service manager, which restarts it without a loss".to_owned()
+            }
+            Refused::Status(503) => "it is draining already: start this one when it has ended".to_owned(),
+            Refused::Status(status) => format!("it answers with status {status}"),
+            Refused::Broken(error) => error.to_string(),
+        };
+        Failure(format!("the gateway at unix:{path} does not hand its sockets over: {why}"))
+    }
+
     /// A socket that cannot be shared by the workers.
     pub(super) fn share(address: SocketAddr, error: io::Error) -> Failure {
         Failure(format!("cannot take the socket on {address}: {error}"))
+    }
+
+    /// The copies for a successor.
+    pub(super) fn copy(error: io::Error) -> Failure {
+        Failure(format!("cannot keep the listening sockets for a successor: {error}"))
     }
 
     pub(super) fn thread(error: io::Error) -> Failure {

@@ -3,7 +3,8 @@
 //! Never knows how a gateway binds its own.
 
 use super::Failure;
-use crate::config::InternalListen;
+use crate::config::{Internal, InternalListen};
+use crate::internal::{self, Inheritance, Predecessor};
 use listenfd::ListenFd;
 use rustix::net::sockopt::{ipv6_v6only, socket_acceptconn};
 use std::fmt;
@@ -16,6 +17,17 @@ use std::path::{Path, PathBuf};
 pub(super) enum Socket {
     Tcp(TcpListener, SocketAddr),
     Unix(UnixListener, PathBuf),
+}
+
+/// Who gives sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// It keeps them when the gateway ends. All or none of the addresses of `server.listen` are given:
+    /// what the configuration says is what the gateway listens on.
+    ServiceManager,
+    /// It ends. Its configuration may have been another: what is not named any more is closed, and
+    /// what is new is bound.
+    Predecessor,
 }
 
 /// What the service manager calls a socket (`FileDescriptorName=`), and the socket.
@@ -32,6 +44,8 @@ pub(super) struct Sorted {
     pub(super) public: Vec<(TcpListener, SocketAddr)>,
     /// For `internal.listen`.
     pub(super) internal: Option<Socket>,
+    /// The addresses of `server.listen` for which there is none.
+    pub(super) missing: Vec<SocketAddr>,
 }
 
 /// The sockets that the service manager hands to this process (`sd_listen_fds(3)`). They are closed
@@ -61,17 +75,42 @@ fn take(taken: &mut ListenFd, index: usize) -> Option<Socket> {
     socket_acceptconn(&listener).ok()?.then_some(Socket::Unix(listener, path))
 }
 
-/// Finds out what each socket is for, by its name or its address. All or none of the addresses of
-/// `server.listen` are given: what the configuration says is what the gateway listens on.
+/// The sockets of the gateway that runs, and where to tell it that they are served; `None` where none
+/// runs.
+pub(super) fn by_predecessor(
+    internal: Option<&Internal>,
+) -> Result<Option<(Vec<Given>, Predecessor)>, Failure> {
+    let Some(Internal { listen: InternalListen::Unix(path), token, .. }) = internal else {
+        return Err(Failure::no_way_to_predecessor());
+    };
+    let inherited =
+        internal::inherit(path, token.as_ref()).map_err(|refused| Failure::predecessor(path, &refused))?;
+    let Some(Inheritance { public, internal, predecessor }) = inherited else { return Ok(None) };
+    let public = public.into_iter().filter_map(|listener| {
+        let address = listener.local_addr().ok()?;
+        Some(("public", Socket::Tcp(listener, address)))
+    });
+    let internal = internal.into_iter().map(|listener| ("internal", Socket::Unix(listener, path.clone())));
+    let given = public.chain(internal).map(|(name, socket)| Given { name: name.to_owned(), socket });
+    Ok(Some((given.collect(), predecessor)))
+}
+
+/// Finds out what each socket is for, by its name or its address.
 pub(super) fn sort(
     given: Vec<Given>,
+    by: Source,
     listen: &[SocketAddr],
     internal: Option<&InternalListen>,
 ) -> Result<Sorted, Failure> {
     let mut sorted = Sorted::default();
     for (index, Given { name, socket }) in given.into_iter().enumerate() {
         let bad = |why: String| Failure::given(&name, index, &why);
-        match (role(&name, &socket, listen, internal).map_err(bad)?, socket) {
+        let role = match role(&name, &socket, listen, internal) {
+            Ok(role) => role,
+            Err(_) if by == Source::Predecessor => continue,
+            Err(why) => return Err(bad(why)),
+        };
+        match (role, socket) {
             (Role::Public, Socket::Tcp(listener, address)) => sorted.public.push((listener, address)),
             (Role::Public, Socket::Unix(..)) => {}
             (Role::Internal, _) if sorted.internal.is_some() => {
@@ -80,12 +119,14 @@ pub(super) fn sort(
             (Role::Internal, socket) => sorted.internal = Some(socket),
         }
     }
-    let missing =
-        listen.iter().find(|wanted| !sorted.public.iter().any(|(own, at)| covers(own, *at, **wanted)));
-    if let (Some(missing), false) = (missing, sorted.public.is_empty()) {
-        return Err(Failure::not_given(*missing));
+    let is_missing = |wanted: &SocketAddr| !sorted.public.iter().any(|(own, at)| covers(own, *at, *wanted));
+    sorted.missing = listen.iter().copied().filter(is_missing).collect();
+    match sorted.missing.first() {
+        Some(missing) if by == Source::ServiceManager && !sorted.public.is_empty() => {
+            Err(Failure::not_given(*missing))
+        }
+        Some(_) | None => Ok(sorted),
     }
-    Ok(sorted)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,14 +226,20 @@ mod tests {
         {
             let public = tcp("127.0.0.1:0");
             let listen = [address(&public)];
-            let sorted = sort(vec![given(first, public), given(second, unix())], &listen, Some(&internal));
+            let sorted = sort(
+                vec![given(first, public), given(second, unix())],
+                Source::ServiceManager,
+                &listen,
+                Some(&internal),
+            );
             let sorted = sorted.expect("they fit");
             assert_eq!((sorted.public.len(), sorted.internal.is_some()), (1, true), "{first}");
         }
         let (public, own) = (tcp("127.0.0.1:0"), tcp("127.0.0.1:0"));
         let (listen, internal) = ([address(&public)], InternalListen::Tcp(address(&own)));
         let sorted =
-            sort(vec![given("", own), given("", public)], &listen, Some(&internal)).expect("they fit");
+            sort(vec![given("", own), given("", public)], Source::ServiceManager, &listen, Some(&internal))
+                .expect("they fit");
         assert_eq!(sorted.public.first().map(|(_, address)| *address), listen.first().copied());
     }
 
@@ -212,16 +259,21 @@ mod tests {
             ("web", tcp("127.0.0.1:0"), "neither server.listen nor internal.listen"),
             ("", unix(), "neither server.listen nor internal.listen"),
         ] {
-            let why = sort(vec![given(name, socket)], &listen, None).expect_err(told).to_string();
+            let why = sort(vec![given(name, socket)], Source::ServiceManager, &listen, None)
+                .expect_err(told)
+                .to_string();
             assert!(why.contains(told) && why.contains(name), "{why}");
         }
         let public = tcp("127.0.0.1:0");
         let two = [address(&public), listen[0]];
-        let why = sort(vec![given("", public)], &two, None).expect_err("one is missing").to_string();
+        let why = sort(vec![given("", public)], Source::ServiceManager, &two, None)
+            .expect_err("one is missing")
+            .to_string();
         assert!(why.contains("ListenStream=127.0.0.1:1"), "{why}");
         let (one, other) = (tcp("127.0.0.1:0"), tcp("127.0.0.1:0"));
         let internal = InternalListen::Tcp("127.0.0.1:0".parse().expect("an address"));
-        let why = sort(vec![given("", one), given("", other)], &[], Some(&internal)).expect_err("two");
+        let why = sort(vec![given("", one), given("", other)], Source::ServiceManager, &[], Some(&internal))
+            .expect_err("two");
         assert!(why.to_string().contains("a second one for internal.listen"), "{why}");
     }
 
@@ -240,7 +292,7 @@ mod tests {
     #[test]
     fn nothing_given_is_nothing_missed() {
         let listen: Vec<SocketAddr> = vec!["127.0.0.1:1".parse().expect("an address")];
-        let sorted = sort(Vec::new(), &listen, None).expect("nothing was given");
+        let sorted = sort(Vec::new(), Source::ServiceManager, &listen, None).expect("nothing was given");
         assert!(sorted.public.is_empty() && sorted.internal.is_none());
     }
 }

@@ -13,11 +13,12 @@ pub use failure::Failure;
 
 use crate::config::{self, InternalListen, Loaded};
 use crate::events;
-use crate::internal::{self, Bound, Guard, Internal, RevocationFile};
+use crate::internal::{self, Bound, Guard, Internal, Predecessor, RevocationFile};
 use crate::ledger::{Format, Level, Log};
 use crate::net::{self, Orders, Shared, Whom};
 use crate::rejection::Rejection;
 use crate::sandbox::{self, Needs, Reach};
+use given::{Given, Source};
 use notify::Notifier;
 use signals::Drains;
 use sockets::Sockets;
@@ -38,6 +39,8 @@ pub struct Options {
     pub config_path: PathBuf,
     /// What `dev` serves at `/`.
     pub demo_page: Option<DemoPage>,
+    /// Whether it takes the sockets of the gateway that runs, if one does.
+    pub take_over: bool,
     /// Called once the gateway accepts.
     pub on_ready: Option<OnReady>,
     /// The least important lines that are logged.
@@ -69,15 +72,23 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     let (revocation_file, revocations) = revocations.unzip();
     let revocations = revocations.unwrap_or_default();
     let workers = server.workers.get();
-    let given = given::by_service_manager()?;
+    let (given, source, predecessor) = given(options.take_over, internal.as_ref())?;
     let listen = internal.as_ref().map(|internal| &internal.listen);
-    let Sockets { per_worker, addresses, internal: internal_bound, outlive } =
-        sockets::open(given, &server.listen, listen, workers)?;
+    let Sockets { per_worker, addresses, internal: mut internal_bound, outlive, bequest } =
+        sockets::open(given, source, &server.listen, listen, workers)?;
 
     let notifier = Rc::new(Notifier::of_this_process());
+    // Whom a service manager starts, it also replaces.
+    let bequest = bequest.filter(|_| !notifier.is_told());
     let socket_file = internal_bound.as_ref().and_then(Bound::file).map(Path::to_owned);
     let reach = Reach::of(&endpoints);
-    let needs = Needs { read: files, replace: revocation_file.clone(), remove: socket_file, reach };
+    let needs = Needs {
+        read: files,
+        replace: revocation_file.clone(),
+        remove: socket_file,
+        reach,
+        hand_over: bequest.is_some(),
+    };
     // What is bound and connected stays so. Threads inherit the sandbox, and none runs yet.
     let sandbox = sandbox::enter(server.sandbox, &needs);
 
@@ -87,6 +98,10 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     let whole = parts::whole(rules, &limits, &server, log, beside);
     let parts::Whole { shared, orders, asked, told } = whole;
     tell_sandbox(&shared);
+    if let Some(predecessor) = predecessor {
+        retire(predecessor, &shared);
+        internal_bound.iter_mut().for_each(Bound::claim);
+    }
     let threads = start_workers(per_worker, orders, &shared)?;
     shared.ledger.tell(Level::Info, "started", &started(&addresses, workers));
 
@@ -108,6 +123,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
                 message_bytes: parts::message_bytes(&shared),
                 revocation_file: revocation_file.map(RevocationFile::at),
                 tls: internal.tls,
+                bequest,
             };
             tokio::task::spawn_local(internal::run(port, bound));
         }
@@ -135,6 +151,37 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     shared.ledger.tell(Level::Info, "stopped", "every session has been closed");
     shared.ledger.flush();
     drained
+}
+
+type GivenBy = (Vec<Given>, Source, Option<Predecessor>);
+
+/// The sockets that others have bound for this gateway.
+fn given(take_over: bool, internal: Option<&config::Internal>) -> Result<GivenBy, Failure> {
+    let given = given::by_service_manager()?;
+    if !take_over || !given.is_empty() {
+        return Ok((given, Source::ServiceManager, None));
+    }
+    let inherited = given::by_predecessor(internal)?;
+    let (given, predecessor) = inherited.map_or_else(Default::default, |(given, by)| (given, Some(by)));
+    Ok((given, Source::Predecessor, predecessor))
+}
+
+/// From here on nothing keeps this gateway from serving: who connects waits until its workers run.
+fn retire(predecessor: Predecessor, shared: &Shared) {
+    match predecessor.retire() {
+        Ok(revocations) => {
+            shared.throttles.revocations.absorb(revocations);
+            shared.ledger.tell(
+                Level::Info,
+                "taken_over",
+                "the sockets and revocations of a gateway that drains now",
+            );
+        }
+        Err(error) => {
+            let detail = format!("its sockets are here, but what it has revoked is not: {}", error.kind());
+            shared.ledger.tell(Level::Error, "taken_over", &detail);
+        }
+    }
 }
 
 fn start_workers(

@@ -28,6 +28,11 @@ impl Notifier {
         Notifier { watchdog: watchdog.filter(|_| socket.is_some()), socket }
     }
 
+    /// Whether there is one that listens.
+    pub(super) fn is_told(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// Everything is bound and served, for the first time or again.
     pub(super) fn ready(&self) {
         self.tell("READY=1\n");

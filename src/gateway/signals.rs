@@ -60,16 +60,17 @@ impl Signals {
         drains: Drains,
     ) {
         let mut look = tokio::time::interval(WATCH_INTERVAL);
-        loop {
+        let end = loop {
             tokio::select! {
-                _ = self.terminate.recv() => break,
-                _ = self.interrupt.recv() => break,
+                _ = self.terminate.recv() => break drains.of_signal(),
+                _ = self.interrupt.recv() => break drains.of_signal(),
                 _ = self.hangup.recv() => {
                     // What came of it is in the log.
                     let _ = reload(shared, notifier, config, &mut watch).await;
                 }
                 Some(asked) = asked.recv() => match asked {
-                    Control::Drain => break,
+                    Control::Drain => break drains.of_signal(),
+                    Control::HandedOver => break (Rejection::Restart, Newcomers::LeftToSuccessor),
                     Control::Reload(told) => {
                         let _ = told.send(reload(shared, notifier, config, &mut watch).await);
                     }
@@ -80,16 +81,20 @@ impl Signals {
                     }
                 }
             }
-        }
+        };
         notifier.stopping();
         let began = Instant::now();
         // The close handshakes need their time too: the last Close frame is out by half of it.
-        let (reason, newcomers) = drains.of_signal();
+        let (reason, newcomers) = end;
         let _ = shared.drain.set(Drain { began, paced_over: drains.timeout / 2, reason, newcomers });
         shared.ledger.tell(
             Level::Info,
             "draining",
-            "sessions are closed with 1001; a second signal ends at once",
+            if reason == Rejection::Restart {
+                "a successor has the sockets: sessions are closed with 1012; a signal ends at once"
+            } else {
+                "sessions are closed with 1001; a second signal ends at once"
+            },
         );
         tokio::select! {
             () = drained(shared, newcomers) => {}
@@ -100,8 +105,17 @@ impl Signals {
             }
             _ = self.terminate.recv() => ended_at_once(shared),
             _ = self.interrupt.recv() => ended_at_once(shared),
+            () = nothing_more(&mut asked) => {}
         }
     }
+}
+
+/// Never over: whoever asks for something during a drain is not kept waiting for it.
+async fn nothing_more(asked: &mut mpsc::Receiver<Control>) {
+    while let Some(asked) = asked.recv().await {
+        drop(asked);
+    }
+    std::future::pending().await
 }
 
 fn ended_at_once(shared: &Shared) {

@@ -2,8 +2,10 @@
 //! Never knows a connection.
 
 use super::Failure;
-use super::given::{self, Given, Socket};
+use super::given::{self, Given, Socket, Source};
 use crate::config::InternalListen;
+use crate::internal::{Bequest, SocketFile};
+use crate::net::Families;
 use crate::{internal, net};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -18,64 +20,64 @@ pub(super) struct Sockets {
     pub(super) addresses: Vec<SocketAddr>,
     /// That of the internal port.
     pub(super) internal: Option<internal::Bound>,
-    /// Whether somebody else holds those of the public port too, so that who waits in their queues
-    /// is not lost when this gateway ends.
+    /// Whether the service manager holds those of the public port too, so that who waits in their
+    /// queues is not lost when this gateway ends.
     pub(super) outlive: bool,
+    /// What a successor may have: all of it is this gateway's own, and there is a way to hand it over.
+    pub(super) bequest: Option<Bequest>,
 }
 
 /// Takes what was given, and binds the rest.
 pub(super) fn open(
     given: Vec<Given>,
+    by: Source,
     listen: &[SocketAddr],
     internal: Option<&InternalListen>,
     workers: usize,
 ) -> Result<Sockets, Failure> {
-    let given = given::sort(given, listen, internal)?;
-    let outlive = !given.public.is_empty();
-    let (per_worker, addresses) =
-        if outlive { share(given.public, workers)? } else { bind(listen, workers)? };
+    let given = given::sort(given, by, listen, internal)?;
+    let outlive = by == Source::ServiceManager && !given.public.is_empty();
+    let mut by_address: BTreeMap<SocketAddr, Vec<TcpListener>> = BTreeMap::new();
+    for (listener, address) in given.public {
+        by_address.entry(address).or_default().push(listener);
+    }
+    for address in if outlive { Vec::new() } else { given.missing } {
+        let failed = |error| Failure::bind(address, error);
+        let listeners = net::bind(address, families(address, listen), workers).map_err(failed)?;
+        let bound = listeners.first().map_or(Ok(address), TcpListener::local_addr).map_err(failed)?;
+        by_address.entry(bound).or_default().extend(listeners);
+    }
     let internal = match (given.internal, internal) {
-        (Some(socket), _) => Some(take_internal(socket)?),
+        (Some(socket), _) => Some(take_internal(socket, by)?),
         (None, Some(listen)) => Some(bind_internal(listen)?),
         (None, None) => None,
     };
-    Ok(Sockets { per_worker, addresses, internal, outlive })
-}
-
-type Public = (Vec<Vec<TcpListener>>, Vec<SocketAddr>);
-
-fn share(given: Vec<(TcpListener, SocketAddr)>, workers: usize) -> Result<Public, Failure> {
-    let mut by_address: BTreeMap<SocketAddr, Vec<TcpListener>> = BTreeMap::new();
-    for (listener, address) in given {
-        by_address.entry(address).or_default().push(listener);
-    }
-    let mut per_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+    let bequest = match &internal {
+        Some(internal::Bound::Unix(own, Some(_))) if !outlive => {
+            let public: Vec<&TcpListener> = by_address.values().flatten().collect();
+            Some(Bequest::of(&public, own).map_err(Failure::copy)?)
+        }
+        Some(_) | None => None,
+    };
     let addresses = by_address.keys().copied().collect();
+    let mut per_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
     for (address, listeners) in by_address {
         let shared = net::share(listeners, workers).map_err(|error| Failure::share(address, error))?;
         for (mine, more) in per_worker.iter_mut().zip(shared) {
             mine.extend(more);
         }
     }
-    Ok((per_worker, addresses))
+    Ok(Sockets { per_worker, addresses, internal, outlive, bequest })
 }
 
-fn bind(listen: &[SocketAddr], workers: usize) -> Result<Public, Failure> {
-    let mut per_worker: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
-    for address in listen {
-        let failed = |error| Failure::bind(*address, error);
-        let listeners = net::bind(*address, workers).map_err(failed)?;
-        let bound = listeners.first().map_or(Ok(*address), TcpListener::local_addr).map_err(failed)?;
-        addresses.push(bound);
-        for (mine, listener) in per_worker.iter_mut().zip(listeners) {
-            mine.push(listener);
-        }
-    }
-    Ok((per_worker, addresses))
+/// `[::]` beside `0.0.0.0` with the same port leaves that one its connections.
+fn families(address: SocketAddr, listen: &[SocketAddr]) -> Families {
+    let is_beside =
+        |other: &SocketAddr| other.is_ipv4() && other.ip().is_unspecified() && other.port() == address.port();
+    if listen.iter().any(is_beside) { Families::Own } else { Families::Both }
 }
 
-fn take_internal(socket: Socket) -> Result<internal::Bound, Failure> {
+fn take_internal(socket: Socket, by: Source) -> Result<internal::Bound, Failure> {
     match socket {
         Socket::Tcp(listener, address) => {
             listener.set_nonblocking(true).map_err(|error| Failure::share(address, error))?;
@@ -86,8 +88,12 @@ fn take_internal(socket: Socket) -> Result<internal::Bound, Failure> {
                 return Err(Failure::open_to_others(&path));
             }
             listener.set_nonblocking(true).map_err(|error| Failure::bind_unix(&path, error))?;
-            // Whoever made the file takes it away.
-            Ok(internal::Bound::Unix(listener, None))
+            let file = match by {
+                // Whoever made the file takes it away.
+                Source::ServiceManager => None,
+                Source::Predecessor => Some(SocketFile::of_predecessor(path)),
+            };
+            Ok(internal::Bound::Unix(listener, file))
         }
     }
 }

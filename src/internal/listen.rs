@@ -22,8 +22,15 @@ impl Bound {
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match self {
-            Bound::Unix(_, Some(SocketFile(path))) => Some(path),
-            Bound::Unix(_, None) | Bound::Tcp(_) => None,
+            Bound::Unix(_, file) => file.as_ref().map(|file| &*file.path),
+            Bound::Tcp(_) => None,
+        }
+    }
+
+    /// Takes over what was a predecessor's.
+    pub fn claim(&mut self) {
+        if let Bound::Unix(_, Some(file)) = self {
+            file.is_ours = true;
         }
     }
 }
@@ -31,12 +38,30 @@ impl Bound {
 /// The file of a Unix socket: dropping it removes the file. To be dropped before the listener
 /// is: a socket that nobody listens on may be replaced by another gateway's.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    is_ours: bool,
+}
+
+impl SocketFile {
+    /// The file of a socket that is a predecessor's until it is claimed.
+    #[must_use]
+    pub fn of_predecessor(path: PathBuf) -> SocketFile {
+        SocketFile { path, is_ours: false }
+    }
+
+    /// Lets a successor have it.
+    pub(super) fn leave(mut self) {
+        self.is_ours = false;
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // What cannot be removed is taken over at the next start.
-        let _ = std::fs::remove_file(&self.0);
+        if self.is_ours {
+            // What cannot be removed is taken over at the next start.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -52,10 +77,11 @@ pub fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
 pub fn bind_unix(path: &Path) -> io::Result<Bound> {
     let left_behind = path.symlink_metadata().is_ok_and(|meta| meta.file_type().is_socket());
     if left_behind {
-        if UnixStream::connect(path).is_ok() {
-            return Err(io::ErrorKind::AddrInUse.into());
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+            // It may also be the socket of another user or of another kind, and alive.
+            Ok(_) | Err(_) => return Err(io::ErrorKind::AddrInUse.into()),
         }
-        std::fs::remove_file(path)?;
     }
     // The mode is right from the start: set afterwards, it would be too wide for a moment.
     // No other thread runs yet that could make a file meanwhile.
@@ -63,7 +89,7 @@ pub fn bind_unix(path: &Path) -> io::Result<Bound> {
     let bound = std::os::unix::net::UnixListener::bind(path);
     rustix::process::umask(before);
     let listener = bound?;
-    let file = SocketFile(path.to_owned());
+    let file = SocketFile { path: path.to_owned(), is_ours: true };
     listener.set_nonblocking(true)?;
     Ok(Bound::Unix(listener, Some(file)))
 }

@@ -3,6 +3,7 @@
 
 mod admin;
 mod guard;
+mod hand_over;
 mod idempotency;
 mod listen;
 mod publish;
@@ -12,6 +13,7 @@ mod rooms;
 mod serve;
 
 pub use guard::Guard;
+pub use hand_over::{Bequest, Inheritance, Predecessor, Refused, inherit};
 pub use listen::{Bound, SocketFile, bind_tcp, bind_unix};
 pub use revocation_file::RevocationFile;
 pub use serve::{Internal, run};

@@ -3,7 +3,7 @@
 
 use super::guard::Denied;
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 
@@ -49,6 +49,15 @@ pub(super) fn denied(denied: Denied) -> Reply {
         let challenge = HeaderValue::from_static(r#"Bearer realm="portcullis-internal""#);
         reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
+    reply
+}
+
+/// From here on the connection speaks another protocol.
+pub(super) fn switching(protocol: &'static str) -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    reply.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));
     reply
 }
 

@@ -3,12 +3,14 @@
 
 use super::admin;
 use super::guard::Guard;
+use super::hand_over::{Bequest, Giver};
 use super::idempotency::Published;
 use super::listen::Bound;
 use super::publish::{Press, too_big};
 use super::reply::{Reply, denied, not_allowed, problem, reply};
 use super::revocation_file::RevocationFile;
 use super::rooms;
+use crate::ledger::Level;
 use crate::net::Shared;
 use crate::net::tls::{Material, TlsAcceptor};
 use bytes::Bytes;
@@ -17,6 +19,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -53,18 +56,22 @@ pub struct Internal {
     pub revocation_file: Option<RevocationFile>,
     /// Its own certificate, where it has one.
     pub tls: Option<Material>,
+    /// What a successor may have.
+    pub bequest: Option<Bequest>,
 }
 
 /// What every request is answered from.
 struct Port {
     internal: Internal,
     published: RefCell<Published>,
+    giver: Giver,
 }
 
 /// Serves the internal port until the runtime ends.
-pub async fn run(internal: Internal, bound: Bound) -> io::Result<()> {
+pub async fn run(mut internal: Internal, bound: Bound) -> io::Result<()> {
     let acceptor = internal.tls.as_ref().map(Material::acceptor);
-    let port = Rc::new(Port { internal, published: RefCell::default() });
+    let giver = Giver::new(internal.bequest.take());
+    let port = Rc::new(Port { internal, published: RefCell::default(), giver });
     match bound {
         Bound::Tcp(listener) => {
             let listener = TcpListener::from_std(listener)?;
@@ -73,8 +80,8 @@ pub async fn run(internal: Internal, bound: Bound) -> io::Result<()> {
                 let (port, acceptor) = (Rc::clone(&port), acceptor.clone());
                 async move {
                     match acceptor {
-                        Some(acceptor) => tls_connection(acceptor, socket, &port).await,
-                        None => connection(socket, &port).await,
+                        Some(acceptor) => tls_connection(acceptor, socket, port).await,
+                        None => connection(socket, port).await,
                     }
                 }
             };
@@ -82,14 +89,19 @@ pub async fn run(internal: Internal, bound: Bound) -> io::Result<()> {
         }
         Bound::Unix(listener, file) => {
             let listener = UnixListener::from_std(listener)?;
-            // Bound behind the listener, it is dropped before it.
-            let _file = file;
             let next = async || listener.accept().await.map(|(socket, _)| socket);
             let serve = |socket| {
                 let port = Rc::clone(&port);
-                async move { connection(socket, &port).await }
+                async move { connection(socket, port).await }
             };
-            accept(next, serve).await;
+            tokio::select! {
+                () = accept(next, serve) => {}
+                () = port.giver.given.notified() => {
+                    if let Some(file) = file {
+                        file.leave();
+                    }
+                }
+            }
         }
     }
     Ok(())
@@ -115,14 +127,15 @@ where
     }
 }
 
-async fn tls_connection(acceptor: TlsAcceptor, socket: TcpStream, port: &Port) {
+async fn tls_connection(acceptor: TlsAcceptor, socket: TcpStream, port: Rc<Port>) {
     // A peer that does not finish TLS in time is dropped.
     if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(socket)).await {
         connection(stream, port).await;
     }
 }
 
-async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, port: &Port) {
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, port: Rc<Port>) {
+    let port = &port;
     let service = service_fn(|request| async move {
         let answered = tokio::time::timeout(REQUEST_TIMEOUT, answer(request, port)).await;
         let late = |_| problem(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long");
@@ -136,11 +149,13 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(stream: S, port: &Port) {
         .max_headers(64)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
         .await;
 }
 
-async fn answer(request: Request<Incoming>, port: &Port) -> Reply {
+async fn answer(mut request: Request<Incoming>, port: &Rc<Port>) -> Reply {
     let internal = &port.internal;
+    let upgrade = hyper::upgrade::on(&mut request);
     let (parts, body) = request.into_parts();
     if let Err(why) = internal.guard.admit(&parts.uri, &parts.headers) {
         return denied(why);
@@ -182,6 +197,13 @@ async fn answer(request: Request<Incoming>, port: &Port) -> Reply {
         ("/admin/rooms", &Method::GET) => admin::rooms(shared),
         ("/admin/drain", &Method::POST) => admin::drain(shared).await,
         ("/admin/reload", &Method::POST) => admin::reload(shared).await,
+        ("/admin/hand-over", &Method::POST) => {
+            let reply = port.giver.answer(shared);
+            if reply.status() == StatusCode::SWITCHING_PROTOCOLS {
+                tokio::task::spawn_local(hand_over(upgrade, Rc::clone(port)));
+            }
+            reply
+        }
         ("/admin/kick" | "/admin/revoke", &Method::POST) => {
             let Ok(whole) = Limited::new(body, ENVELOPE_BYTES_MAX).collect().await else { return too_big() };
             let whole = whole.to_bytes();
@@ -196,8 +218,8 @@ async fn answer(request: Request<Incoming>, port: &Port) -> Reply {
             _,
         ) => not_allowed("GET"),
         (
-            "/publish" | "/publish/batch" | "/disconnect" | "/admin/drain" | "/admin/reload" | "/admin/kick"
-            | "/admin/revoke",
+            "/publish" | "/publish/batch" | "/disconnect" | "/admin/drain" | "/admin/reload"
+            | "/admin/hand-over" | "/admin/kick" | "/admin/revoke",
             _,
         ) => not_allowed("POST"),
         (path, method) if let Some(room) = rooms::members_path(path) => match *method {
@@ -205,6 +227,14 @@ async fn answer(request: Request<Incoming>, port: &Port) -> Reply {
             _ => not_allowed("GET"),
         },
         _ => problem(StatusCode::NOT_FOUND, "not_found", "There is nothing here"),
+    }
+}
+
+/// Until the successor serves, whatever goes wrong there changes nothing here.
+async fn hand_over(upgrade: OnUpgrade, port: Rc<Port>) {
+    let shared = &port.internal.shared;
+    if let Err(error) = port.giver.give(upgrade, shared).await {
+        shared.ledger.tell(Level::Warn, "hand_over_failed", &error.kind().to_string());
     }
 }
 

@@ -23,16 +23,20 @@ const NO_DESCRIPTOR_PAUSE: Duration = Duration::from_millis(50);
 
 /// Binds one listening socket per worker to an address. With port 0 all share the port
 /// that the first was given.
-pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::TcpListener>> {
+pub fn bind(
+    address: SocketAddr,
+    families: Families,
+    workers: usize,
+) -> io::Result<Vec<std::net::TcpListener>> {
     // Sockets that share a port are let in beside those of another gateway of the same
     // user. One that does not share it is told that the port is taken.
-    let alone = bind_one(address, Sharing::Alone)?;
+    let alone = bind_one(address, families, Sharing::Alone)?;
     if workers <= 1 {
         return Ok(vec![listen(alone)?]);
     }
     let bound = alone.local_addr()?.as_socket().unwrap_or(address);
     drop(alone);
-    (0..workers).map(|_| bind_one(bound, Sharing::Workers).and_then(listen)).collect()
+    (0..workers).map(|_| bind_one(bound, families, Sharing::Workers).and_then(listen)).collect()
 }
 
 /// Gives the sockets of one address, which others have bound, to the workers. Where there are fewer
@@ -61,6 +65,15 @@ pub fn share(
     Ok(per_worker)
 }
 
+/// Whose connections a socket on every address of IPv6 takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// Those of IPv6: those of IPv4 have a socket of their own.
+    Own,
+    /// Those of IPv4 too.
+    Both,
+}
+
 /// Who else may bind the same port.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sharing {
@@ -73,12 +86,12 @@ fn listen(socket: Socket) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn bind_one(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
+fn bind_one(address: SocketAddr, families: Families, sharing: Sharing) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(sharing == Sharing::Workers)?;
     if address.is_ipv6() {
-        socket.set_only_v6(false)?;
+        socket.set_only_v6(families == Families::Own)?;
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

@@ -14,7 +14,7 @@ pub mod tls;
 mod worker;
 
 pub use answer::DemoPage;
-pub use listener::{bind, share};
+pub use listener::{Families, bind, share};
 pub use orders::{Listed, OrderDesk, Orders, RoomMember, Whom};
 pub use proxied::ProxyProtocol;
 pub use shared::{Control, Drain, Newcomers, OpeningLimits, Rules, Shared};

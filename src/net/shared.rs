@@ -90,6 +90,8 @@ pub struct Shared {
 pub enum Control {
     /// As SIGTERM does.
     Drain,
+    /// A successor has the listening sockets.
+    HandedOver,
     /// As SIGHUP does; what came of it is told.
     Reload(oneshot::Sender<Result<String, String>>),
 }

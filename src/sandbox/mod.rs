@@ -35,6 +35,8 @@ pub struct Needs {
     pub remove: Option<PathBuf>,
     /// Where it connects to.
     pub reach: Reach,
+    /// Whether it may have to give its listening sockets to a successor.
+    pub hand_over: bool,
 }
 
 /// Gives up everything but the needs, for this thread and all that it starts, for ever.

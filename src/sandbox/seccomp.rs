@@ -44,6 +44,14 @@ fn program(needs: &Needs) -> Result<BpfProgram, seccompiler::BackendError> {
     if needs.remove.is_some() {
         rules.extend(REMOVE.iter().map(|call| (*call, Vec::new())));
     }
+    if needs.hand_over {
+        // With exactly these flags: MSG_FASTOPEN would connect.
+        rules.insert(libc::SYS_sendmsg, vec![when(2, INT, bits(libc::MSG_NOSIGNAL))?]);
+    }
+    // No datagrams: one could be addressed to any socket of the machine.
+    // (The pair is the way of a signal into the event loop.)
+    let pair = vec![fits(0, INT, bits(libc::AF_UNIX))?, fits(1, SOCKET_KIND, bits(libc::SOCK_STREAM))?];
+    rules.insert(libc::SYS_socketpair, vec![SeccompRule::new(pair)?]);
     connecting(&needs.reach, &mut rules)?;
     let unlisted = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     SeccompFilter::new(rules, unlisted, SeccompAction::Allow, arch)?.try_into()
@@ -99,7 +107,8 @@ const FIONREAD: u64 = 0x541b;
 const SOCKET_KIND: u64 = 0xf;
 
 /// What a running gateway calls whatever it is configured to do. There is no socket, bind, connect or
-/// listen, no sendmsg or recvmsg (descriptors), no execve, fork, ptrace, io_uring or memfd.
+/// listen, no sendmsg or recvmsg (descriptors), no execve, fork, ptrace, io_uring or memfd. (A gateway that may
+/// have a successor sends its listening sockets to that one.)
 /// (Where the configuration names an endpoint, `connecting` adds what that takes.)
 const ALWAYS: &[i64] = &[
     // Connections.
@@ -178,8 +187,6 @@ const SOMETIMES: &[(i64, u8, u64, u64)] = &[
     (libc::SYS_clone, 0, bits(libc::CLONE_THREAD), bits(libc::CLONE_THREAD)),
     // To the peer of a socket, never to an address.
     (libc::SYS_sendto, 4, u64::MAX, 0),
-    // The way of a signal into the event loop.
-    (libc::SYS_socketpair, 0, INT, bits(libc::AF_UNIX)),
     (libc::SYS_fcntl, 1, INT, bits(libc::F_DUPFD_CLOEXEC)),
     (libc::SYS_fcntl, 1, INT, bits(libc::F_GETFD)),
     (libc::SYS_fcntl, 1, INT, bits(libc::F_SETFD)),

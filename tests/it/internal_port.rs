@@ -169,6 +169,17 @@ fn a_gateway_that_ends_takes_its_socket_along_and_comes_back_on_it() {
 }
 
 #[test]
+fn a_socket_of_another_kind_is_left_to_whoever_has_it() {
+    let setup = Setup::new();
+    let path = setup.dir.path().join("internal.sock");
+    let _other = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+    let config = setup.write();
+    let output = run(&["serve", "--config", config.to_str().expect("a path")]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(path.exists(), "it is not the gateway's to remove");
+}
+
+#[test]
 fn a_socket_that_another_gateway_listens_on_is_left_to_it() {
     let gateway = Gateway::start();
     let second = Setup::new()

@@ -110,6 +110,146 @@ fn nobody_who_connects_while_a_gateway_is_replaced_on_the_sockets_it_was_given_i
     assert!(gateway.dir().join("internal.sock").exists(), "its file is not the gateway's to remove");
 }
 
+/// The configuration with another number of workers.
+fn with_workers(gateway: &Gateway, workers: usize) {
+    let text = std::fs::read_to_string(gateway.setup.config()).expect("a configuration");
+    let (before, rest) = text.split_once("workers = ").expect("a number of workers");
+    let (_, after) = rest.split_once('\n').expect("more lines");
+    gateway.setup.put("portcullis.toml", format!("{before}workers = {workers}\n{after}"), 0o644);
+}
+
+#[test]
+fn nobody_who_connects_while_a_gateway_hands_its_sockets_over_is_lost() {
+    let mut gateway = Gateway::start();
+    let arrivals = Arrivals::begin(&gateway);
+    // As many sockets as workers, fewer, more, and as at first.
+    for workers in [2, 3, 1, 2] {
+        let mut member = gateway.join("kitchen", "alice");
+        arrivals.wait_for(30);
+        with_workers(&gateway, workers);
+        let mut predecessor = gateway.take_over();
+        member.expect_close(1012, "restart");
+        arrivals.wait_for(30);
+        assert_eq!(predecessor.wait_exit().code(), Some(0));
+        gateway.log.event("the sockets", |line| line["event"] == "taken_over");
+    }
+    let mut member = gateway.join("kitchen", "alice");
+    member.settle();
+    assert!(arrivals.end() >= 240);
+    let sockets = std::fs::read_to_string(format!("/proc/{}/net/tcp", gateway.pid())).expect("sockets");
+    let port = format!(":{:04X} 00000000:0000 0A", gateway.place().address.port());
+    assert_eq!(
+        sockets.lines().filter(|line| line.contains(&port)).count(),
+        2,
+        "none is left over: {sockets}"
+    );
+    assert_eq!(gateway.internal().get("/readyz").status, 200);
+    gateway.sigterm();
+    member.expect_close(1001, "drain");
+    assert_eq!(gateway.wait_exit().code(), Some(0));
+    assert!(!gateway.dir().join("internal.sock").exists(), "the last one takes the file away");
+}
+
+#[test]
+fn a_successor_that_does_not_get_to_serve_changes_nothing() {
+    let mut gateway = Gateway::start();
+    let mut member = gateway.join("lobby", "alice");
+    let good = std::fs::read_to_string(gateway.setup.config()).expect("a configuration");
+    let held = TcpListener::bind(free_address()).expect("a free address");
+    let taken = held.local_addr().expect("an address");
+    let own = format!("\"{}\"", gateway.place().address);
+    assert!(good.contains(&own), "{good}");
+    gateway.setup.put("portcullis.toml", good.replace(&own, &format!("{own}, \"{taken}\"")), 0o644);
+    let mut first = gateway.take_over();
+    assert_eq!(gateway.wait_exit().code(), Some(1));
+    assert!(gateway.log.all().join("\n").contains("the port is taken"));
+    first.log.event("the failure", |line| line["event"] == "hand_over_failed");
+    member.settle();
+    let mut other = gateway.join("lobby", "bob");
+    other.text("as before");
+    member.expect_text("as before");
+
+    gateway.setup.put("portcullis.toml", good, 0o644);
+    gateway.take_over();
+    member.expect_close(1012, "restart");
+    other.expect_close(1012, "restart");
+    gateway.log.event("the sockets", |line| line["event"] == "taken_over");
+    assert_eq!(first.wait_exit().code(), Some(0));
+}
+
+#[test]
+fn what_was_revoked_stays_revoked_in_a_successor() {
+    let mut gateway = Gateway::start();
+    let token = gateway.token("mallory");
+    let request = gateway.handshake_for("lobby", &token);
+    assert_eq!(gateway.ask(&request).status, 101);
+    let answer = gateway.internal().ask("POST", "/admin/revoke", &[], r#"{"subject":"mallory"}"#);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let mut predecessor = gateway.take_over();
+    assert_eq!(predecessor.wait_exit().code(), Some(0));
+    assert_eq!(gateway.ask(&request).status, 401);
+    gateway.join("lobby", "alice");
+}
+
+#[test]
+fn a_take_over_where_no_gateway_runs_is_a_start() {
+    let gateway = Setup::new().argument("--take-over").start();
+    gateway.join("lobby", "alice");
+    let told = fails(Setup::new().toml("internal.listen = '127.0.0.1:1'").argument("--take-over"));
+    assert!(told.contains("unix:"), "{told}");
+}
+
+#[test]
+fn a_gateway_hands_its_sockets_to_nobody_without_its_token() {
+    let file = "swordfish-swordfish-swordfish-42\n";
+    let setup =
+        Setup::new().file("internal.token", file, 0o600).toml("internal.token_file = 'internal.token'");
+    let mut gateway = Gateway::spawn(setup);
+    gateway.log.event("the start", |line| line["event"] == "started");
+    gateway.wait_until("it listens", |gateway| gateway.internal().try_get("/readyz").is_ok());
+    gateway.setup.put("internal.token", "another-word-that-nobody-knows-42\n", 0o600);
+    let mut first = gateway.take_over();
+    assert_eq!(gateway.wait_exit().code(), Some(1));
+    assert!(gateway.log.all().join("\n").contains("token_file"));
+    gateway.setup.put("internal.token", file, 0o600);
+    let _second = gateway.take_over();
+    assert_eq!(first.wait_exit().code(), Some(0));
+    gateway.log.event("the sockets", |line| line["event"] == "taken_over");
+}
+
+#[test]
+fn sockets_of_a_service_manager_are_not_handed_over() {
+    let setup = Setup::new();
+    let public = listening(&setup);
+    let gateway = setup.given("public", public).start();
+    let answer = gateway.internal().ask("POST", "/admin/hand-over", &[], "");
+    assert_eq!(answer.status, 409, "{answer:?}");
+    let mut member = gateway.join("lobby", "alice");
+    member.settle();
+}
+
+#[test]
+fn every_address_of_both_families_can_be_listened_on_as_one_and_as_two() {
+    for workers in [1, 2] {
+        for listen in [vec!["[::]"], vec!["0.0.0.0", "[::]"]] {
+            let Ok(free) = TcpListener::bind("[::]:0") else { return };
+            let port = free.local_addr().expect("an address").port();
+            drop(free);
+            let listen: Vec<String> = listen.iter().map(|address| format!("'{address}:{port}'")).collect();
+            let toml = format!("[server]\nworkers = {workers}\nlisten = [{}]", listen.join(", "));
+            let mut setup = Setup::new().toml(&toml);
+            setup.address = format!("127.0.0.1:{port}").parse().expect("an address");
+            let gateway = setup.start();
+            gateway.join("lobby", "by IPv4");
+            let place = Place {
+                address: format!("[::1]:{port}").parse().expect("an address"),
+                ..gateway.place().clone()
+            };
+            gateway.handshake().open(&place);
+        }
+    }
+}
+
 #[test]
 fn workers_that_share_a_given_socket_all_serve() {
     let setup = Setup::new().toml("server.workers = 3");

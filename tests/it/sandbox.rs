@@ -5,11 +5,14 @@ use crate::support::setup::write_file;
 use crate::support::{Gateway, Setup};
 use portcullis::outbound::{self, Endpoint};
 use portcullis::sandbox::{self, Mode, Needs, Reach};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, getppid};
 use std::fs::{self, File};
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -178,6 +181,7 @@ fn trial(folder: &Path) {
             read,
             replace: Some(folder.join("state/file")),
             remove: Some(folder.join("socket/file")),
+            hand_over: true,
             ..Needs::default()
         }
     } else {
@@ -199,6 +203,8 @@ fn trial(folder: &Path) {
     let replaced = fs::write(&new, "new").and_then(|()| fs::rename(&new, folder.join("state/file")));
     let removed = fs::remove_file(folder.join("socket/file"));
     assert_eq!((replaced.is_ok(), removed.is_ok()), (writes, writes), "{replaced:?} {removed:?}");
+    let given = give_away(SendFlags::NOSIGNAL);
+    assert_eq!(given.is_ok(), writes, "a descriptor goes to a successor alone: {given:?}");
     let thread = std::thread::spawn(move || File::open(outside).is_err());
     assert!(
         thread.join().expect("a thread") || report.landlock.name() == "off",
@@ -269,6 +275,17 @@ fn reaching(url: &str) {
     println!("the trial is over");
 }
 
+/// Sends a descriptor over a socket.
+fn give_away(flags: SendFlags) -> io::Result<()> {
+    let (giver, _taker) = UnixStream::pair()?;
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut beside = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [giver.as_fd()];
+    beside.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(&giver, &[io::IoSlice::new(b"x")], &mut beside, flags)?;
+    Ok(())
+}
+
 type Attempt = (&'static str, io::Result<()>);
 
 /// What nobody may do who has taken a gateway over.
@@ -297,6 +314,8 @@ fn attempts(folder: &Path, unix: &Path, open_port: SocketAddr, parent: Pid) -> V
         ("connect to a Unix socket", UnixStream::connect(unix).map(drop)),
         ("bind by TCP", TcpListener::bind("127.0.0.1:0").map(drop)),
         ("bind by UDP", UdpSocket::bind("127.0.0.1:0").map(drop)),
+        ("make sockets for datagrams", UnixDatagram::pair().map(drop)),
+        ("send with other flags, among them that which connects", give_away(SendFlags::empty())),
         ("set a limit", setrlimit(Resource::Nproc, getrlimit(Resource::Nproc)).map_err(io::Error::from)),
         ("signal another process", kill_process(parent, Signal::WINCH).map_err(io::Error::from)),
     ]

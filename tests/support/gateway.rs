@@ -52,7 +52,7 @@ impl Gateway {
     /// Starts the process and waits for nothing.
     pub(crate) fn spawn(setup: Setup) -> Gateway {
         let config = setup.write();
-        let (child, log, stdout) = launch(&setup);
+        let (child, log, stdout) = launch(&setup, &[]);
         let internal = Internal::of_config(&config, setup.dir.path());
         let place = Place::of_setup(&setup);
         Gateway { child, log, stdout, setup, internal, place }
@@ -70,8 +70,17 @@ impl Gateway {
         self.launch_anew();
     }
 
+    /// Starts a successor with the files as they are now, which this is from then on.
+    pub(crate) fn take_over(&mut self) -> Replaced {
+        let (child, log, stdout) = launch(&self.setup, &["--take-over"]);
+        let child = std::mem::replace(&mut self.child, child);
+        let log = std::mem::replace(&mut self.log, log);
+        self.stdout = stdout;
+        Replaced { child, log }
+    }
+
     fn launch_anew(&mut self) {
-        (self.child, self.log, self.stdout) = launch(&self.setup);
+        (self.child, self.log, self.stdout) = launch(&self.setup, &[]);
         self.wait_ready();
     }
 
@@ -213,6 +222,26 @@ impl Gateway {
     }
 }
 
+/// A gateway that has a successor, or that one was meant to replace.
+pub(crate) struct Replaced {
+    child: Child,
+    pub(crate) log: Log,
+}
+
+impl Replaced {
+    /// The status that the process ended with.
+    pub(crate) fn wait_exit(&mut self) -> ExitStatus {
+        wait(&mut self.child, "the predecessor")
+    }
+}
+
+impl Drop for Replaced {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Drop for Gateway {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -250,13 +279,14 @@ fn everything_is_logged(setup: &Setup) -> Option<&'static str> {
     (!is_set).then_some("--log-level=trace")
 }
 
-fn launch(setup: &Setup) -> (Child, Log, Log) {
+fn launch(setup: &Setup, more: &[&str]) -> (Child, Log, Log) {
     let mut child = given::command(&setup.program, &setup.given, &setup.starter)
         .arg("serve")
         .arg("--config")
         .arg(setup.config())
         .args(everything_is_logged(setup))
         .args(&setup.arguments)
+        .args(more)
         .envs(setup.environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

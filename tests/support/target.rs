@@ -25,7 +25,7 @@ pub(crate) struct Place {
     pub(crate) host: String,
     pub(crate) tls: Arc<ClientConfig>,
     /// The time between two connections, where the endpoint's limits are not ours to lift.
-    pause: Option<Duration>,
+    pub(crate) pause: Option<Duration>,
 }
 
 impl Place {
