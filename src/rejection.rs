@@ -352,6 +352,17 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_is_told_by_the_name_of_its_reason_unless_its_row_says_less() {
+        for reason in Rejection::ALL {
+            if let Answer::Refuse { status, code, title, .. } = reason.answer() {
+                let is_coarser = status == 401 && code == "credential_invalid";
+                assert!(code == reason.name() || is_coarser, "{}: {code:?}", reason.name());
+                assert!(!title.is_empty(), "{}", reason.name());
+            }
+        }
+    }
+
+    #[test]
     fn every_401_about_a_credential_that_fails_is_the_same_from_outside() {
         let answers: HashSet<_> = Rejection::ALL
             .iter()

@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --bench load -- --help`; what the figures mean stands in `benches/README.md`.
 
+mod attacks;
 mod cores;
 mod entrance;
 mod fanout;
@@ -14,6 +15,7 @@ mod peer;
 mod report;
 mod server;
 
+use attacks::{ATTACKS, Attacks};
 use clap::{Parser, ValueEnum};
 use cores::Cores;
 use entrance::KeyExchange;
@@ -34,7 +36,7 @@ use tokio::task::LocalSet;
 #[derive(Parser)]
 #[command(name = "load")]
 struct Arguments {
-    /// What to measure; without any, everything
+    /// What to measure; without any, everything but the attacks
     #[arg(value_enum)]
     subjects: Vec<Subject>,
     /// A few connections for moments: shows that it works, and measures nothing
@@ -68,6 +70,8 @@ enum Subject {
     Idle,
     /// New connections from TCP to the 101: how many for a second of processor time
     Handshakes,
+    /// What each octet of an attacker costs: processor time and memory
+    Attacks,
 }
 
 /// One thing to measure, with its numbers.
@@ -75,6 +79,7 @@ enum Measurement {
     Fanout(Fanout),
     Idle(Idle),
     Handshakes(Handshakes),
+    Attacks(Attacks),
 }
 
 /// Whatever keeps a measurement from being made.
@@ -112,6 +117,7 @@ fn run(arguments: &Arguments) -> Result<bool, Fault> {
         }
     }
     report.print_table();
+    report.print_worst();
     Ok(report.nothing_lost())
 }
 
@@ -157,6 +163,17 @@ impl Arguments {
                 })
             }));
         }
+        // Only by name: there are many, and they say nothing of speed.
+        if self.subjects.contains(&Subject::Attacks) {
+            measurements.extend(ATTACKS.iter().map(|attack| {
+                Measurement::Attacks(Attacks {
+                    attack: *attack,
+                    warm_up: before(200),
+                    measured: measured(1),
+                    held: count(self.connections, 40, 400),
+                })
+            }));
+        }
         measurements
     }
 }
@@ -167,6 +184,7 @@ impl Measurement {
             Measurement::Fanout(fanout) => fanout.name(),
             Measurement::Idle(idle) => idle.name(),
             Measurement::Handshakes(handshakes) => handshakes.name(),
+            Measurement::Attacks(attacks) => attacks.name(),
         }
     }
 
@@ -183,6 +201,7 @@ impl Measurement {
                 Measurement::Fanout(fanout) => fanout.make(&server).await,
                 Measurement::Idle(idle) => idle.make(&server).await,
                 Measurement::Handshakes(handshakes) => handshakes.make(&server).await,
+                Measurement::Attacks(attacks) => attacks.make(&server).await,
             }
         });
         made.map_err(|fault| format!("{}: {fault}\n{}", self.name(), server.log_tail()).into())

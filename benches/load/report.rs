@@ -89,6 +89,24 @@ impl Report {
         }
     }
 
+    /// Of the attacks those that cost the server most for an octet of the attacker, in time and in memory.
+    pub(crate) fn print_worst(&self) {
+        for (figure, told) in [
+            ("server_ns_per_octet", "ns of the server's processor time for an octet of the attacker"),
+            ("held_per_octet", "octets of the server's memory for an octet of the attacker"),
+        ] {
+            let mut rows: Vec<(f64, &Row)> =
+                self.0.iter().filter_map(|row| Some((row.figures.value(figure)?, row))).collect();
+            rows.sort_by(|one, other| other.0.total_cmp(&one.0));
+            if !rows.is_empty() {
+                eprintln!("\nworst: {told}");
+            }
+            for (value, row) in rows.iter().take(WORST) {
+                eprintln!("  {:>8}  {}", cell(Some(*value)), row.measurement);
+            }
+        }
+    }
+
     /// One for each round.
     fn values(&self, measurement: &str, binary: &str, name: &str) -> Vec<f64> {
         let rows = self.0.iter().filter(|row| row.measurement == measurement && row.binary == binary);
@@ -141,3 +159,5 @@ fn print_line(label: &str, widths: &[usize], cells: impl Iterator<Item = String>
 }
 
 const CELL_MIN: usize = 8;
+/// How many of the worst are shown.
+const WORST: usize = 8;

@@ -164,6 +164,7 @@ algorithm = "ES256"
 connections_per_ip = 100000
 connections_per_subject = 100000
 handshakes_per_ip = "1000000/s burst 1000000"
+failed_credentials_per_ip = "1000000/s burst 1000000"
 messages_per_connection = "1000000/s burst 1000000"
 send_queue = "4MiB"
 [[route]]

@@ -125,3 +125,19 @@ fn issuers_that_cannot_work_are_told_all_at_once() {
     );
     assert_eq!(Verifier::new(bad).issuers().count(), 3);
 }
+
+#[test]
+fn an_authority_is_trusted_while_its_issuer_has_its_key() {
+    let own = || issuer(vec![key(Algorithm::Es256, Some(KID))]);
+    let token = forge(&good_header().to_string(), &good_claims().to_string(), |octets| {
+        P256.sign(Algorithm::Es256, octets)
+    });
+    let identity = verify(&Verifier::new(vec![own()]), &token).expect("an identity");
+    let trusts = |issuers: Vec<Issuer>| Verifier::new(issuers).trusts(identity.authority());
+    assert!(trusts(vec![own()]));
+    assert!(trusts(vec![other_issuer(Vec::new()), own()]));
+    // The key under another name, another key under the name, and nobody.
+    assert!(!trusts(vec![other_issuer(vec![key(Algorithm::Es256, Some(KID))])]));
+    assert!(!trusts(vec![issuer(vec![P256_OTHER.key(Algorithm::Es256, Some(KID))])]));
+    assert!(!trusts(Vec::new()));
+}
