@@ -28,6 +28,8 @@ pub enum Field {
     None,
     /// `Allow: GET` (RFC 9110 section 15.5.6).
     Allow,
+    /// `Allow: GET, POST`.
+    AllowPost,
     /// `Upgrade: websocket` and `Connection: upgrade, close` (RFC 9110 section 15.5.22).
     Upgrade,
     /// `Upgrade` as above and `Sec-WebSocket-Version: 13` (RFC 6455 section 4.4).
@@ -183,6 +185,9 @@ reasons! {
     /// A WebSocket is opened with GET (RFC 6455 section 4.1).
     MethodNotAllowed "method_not_allowed" refuse_with(405, "Use GET", Field::Allow);
 
+    /// What is served without a WebSocket is read with GET and written with POST.
+    StreamMethod "stream_method" refuse_with(405, "Use GET or POST", Field::AllowPost);
+
     // --- handshake syntax (RFC 6455 section 4.2.1)
     /// No `Upgrade`.
     UpgradeMissing "upgrade_missing" refuse_with(426, "This is a WebSocket endpoint", UPGRADE);
@@ -269,6 +274,27 @@ reasons! {
         title: "The token does not grant this room",
         field: Field::Challenge(Some("insufficient_scope")),
     };
+    /// A message by POST without a publish grant.
+    SendNotGranted "send_not_granted" Answer::Refuse {
+        status: 403,
+        code: "",
+        title: "The token does not grant sending into this room",
+        field: Field::Challenge(Some("insufficient_scope")),
+    };
+
+    // --- a message by POST
+    /// Messages of one subject too fast.
+    SendRate "send_rate" refuse_with(429, "Too many messages of this subject", Field::RetryAfter(1));
+    /// A body that is longer than a message may be.
+    BodyTooLarge "body_too_large" refuse(413, "The body is larger than a message may be");
+    /// A body that was not complete in time.
+    BodyTimeout "body_timeout" Answer::Drop;
+    /// A kind of message that the route does not take.
+    SendKind "send_kind" refuse(415, "This kind of message is not taken here");
+    /// Text that is not UTF-8.
+    SendUtf8 "send_utf8" refuse(400, "Text must be UTF-8; send application/octet-stream as what it is");
+    /// Some worker is so far behind that nothing more is taken.
+    Congested "congested" refuse_with(503, "The workers are behind: try again", Field::RetryAfter(1));
     /// A fault of ours before the 101.
     HandshakeFailed "handshake_failed" refuse(500, "The gateway failed; it has been logged");
 
@@ -297,6 +323,8 @@ reasons! {
     FrameLength "frame_length" Answer::Close(1002);
     /// A Close frame of one octet or with a code that must not be sent (section 7.4).
     CloseMalformed "close_malformed" Answer::Close(1002);
+    /// Octets behind the request of an event stream.
+    StreamOctets "stream_octets" Answer::Close(1002);
     /// A kind of message that the route does not take.
     MessageKind "message_kind" Answer::Close(1003);
     /// Text or a close reason that is not UTF-8 (section 8.1).

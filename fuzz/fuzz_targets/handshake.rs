@@ -251,6 +251,8 @@ fn gate() -> Gate {
         },
         lifetimes: LIFETIMES,
         subprotocols: SUBPROTOCOLS.map(Box::from).to_vec(),
+        streams: None,
+        deflate: false,
         session: Arc::new(session()),
         connections_per_subject: 2,
     };

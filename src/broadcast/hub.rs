@@ -129,6 +129,14 @@ impl Hub {
         found.map_or(0, |room| self.hand_over(&room, frame, None))
     }
 
+    /// Hands a frame to every member of a room on behalf of a peer that is no member, but whose
+    /// grant lets it enter and publish; the number of members it goes to.
+    ///
+    /// `None` where the grant does not let it publish.
+    pub fn publish_once(&self, grant: &RoomGrant<'_>, frame: &Bytes) -> Option<usize> {
+        grant.may_publish().then(|| self.publish_from_backend(grant.room(), frame))
+    }
+
     fn hand_over(&self, room: &Room, frame: &Bytes, except: Option<Sender>) -> usize {
         let members = room.members();
         // Whoever joins at this moment and is not counted yet gets it as it is.

@@ -407,6 +407,22 @@ fn members_who_take_compressed_frames_get_each_message_once_in_the_same_order() 
         .flush(|_, turn| assert_eq!(turn.deflating().octets(), &long[..], "the next turn begins anew"));
 }
 
+#[test]
+fn a_turn_has_its_frames_as_events_in_the_same_order() {
+    let mut local = Local::new();
+    let room = local.room;
+    local.rooms.join(room, Member(1));
+    for (opcode, payload) in [(codec::Opcode::Text, &b"a\nb"[..]), (codec::Opcode::Binary, &[0, 255])] {
+        let mut frame = Vec::new();
+        codec::encode(opcode, payload, &mut frame);
+        assert!(!local.rooms.deliver(&Delivery { room, frame: frame.into(), deflated: None, except: None }));
+    }
+    let events = "data: a\ndata: b\n\nevent: binary\ndata: AP8=\n\n";
+    local.rooms.flush(|_, turn| assert_eq!(turn.events().octets(), events.as_bytes()));
+    assert!(!local.deliver(room, "\u{81}", None));
+    local.rooms.flush(|_, turn| assert_ne!(turn.events().octets(), events.as_bytes(), "a turn of its own"));
+}
+
 fn text_of(octets: &[u8]) -> String {
     octets.escape_ascii().to_string()
 }

@@ -2,6 +2,8 @@
 //! Never knows a member.
 
 use super::{Deflated, Delivery, Sender};
+use crate::codec;
+use crate::protocol::events;
 use bytes::Bytes;
 use std::cell::OnceCell;
 
@@ -14,6 +16,8 @@ pub struct Turn {
     deflated: Vec<(usize, Deflated)>,
     /// Made for the first member that takes it.
     deflating: OnceCell<Form>,
+    /// Made for the first member that reads an event stream.
+    events: OnceCell<Form>,
 }
 
 /// All frames of a turn as one kind of member takes them.
@@ -56,6 +60,21 @@ impl Turn {
         })
     }
 
+    /// The frames as events of a stream.
+    #[must_use]
+    pub fn events(&self) -> &Form {
+        self.events.get_or_init(|| {
+            let mut form = Form::default();
+            for (place, frame) in self.plain.frames.iter().enumerate() {
+                form.frames.push(Frame { start: form.octets.len(), ..*frame });
+                if let Some((opcode, payload)) = codec::message_of(self.plain.frame(place)) {
+                    events::encode_message(opcode, payload, &mut form.octets);
+                }
+            }
+            form
+        })
+    }
+
     /// The sessions that sent without an echo in this turn, once for each frame.
     pub fn senders(&self) -> impl Iterator<Item = Sender> {
         self.plain.frames.iter().filter_map(|frame| frame.except)
@@ -81,6 +100,7 @@ impl Turn {
         self.plain.shared = OnceCell::new();
         self.deflated = Vec::new();
         self.deflating = OnceCell::new();
+        self.events = OnceCell::new();
     }
 }
 

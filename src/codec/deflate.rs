@@ -162,7 +162,8 @@ pub fn deflate(frame: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The kind and payload of a message in one frame of ours: unmasked, uncompressed, whole.
-fn message_of(frame: &[u8]) -> Option<(Opcode, &[u8])> {
+#[must_use]
+pub fn message_of(frame: &[u8]) -> Option<(Opcode, &[u8])> {
     let [first, second, rest @ ..] = frame else { return None };
     let opcode = match first {
         0x81 => Opcode::Text,

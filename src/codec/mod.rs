@@ -25,7 +25,7 @@ mod text;
 mod tests;
 
 pub use decoder::Decoder;
-pub use deflate::{DEFLATE_FROM_BYTES, deflate};
+pub use deflate::{DEFLATE_FROM_BYTES, deflate, message_of};
 pub use encode::{CLOSE_REASON_BYTES_MAX, CONTROL_BYTES_MAX, Opcode, encode, encode_close, encoded_len};
 
 use std::time::Duration;

@@ -8,9 +8,10 @@ use super::limits::{QUEUE_BYTES_OVER_MESSAGE, SessionLimits};
 use super::mask::quoted;
 use super::origins::OriginFacts;
 use super::units::show_size;
-use crate::gate::{PathPattern, Route};
+use crate::gate::{PathPattern, Route, Streams};
 use crate::protocol::SessionPolicy;
 use crate::room::RoomName;
+use crate::throttle::RateTable;
 use std::sync::Arc;
 
 /// What holds for all routes unless they say otherwise.
@@ -58,6 +59,7 @@ fn read(
     let (text, binary) = messages(&mut section);
     let deflate = deflate(&mut section);
     let subprotocols = subprotocols(&mut section);
+    let sse = section.boolean("sse").is_some_and(|at| at.value);
     let room = section.string("room");
     let pattern = path.as_ref().and_then(|path| match PathPattern::parse(&path.value) {
         Ok(pattern) => Some(pattern),
@@ -81,6 +83,7 @@ fn read(
         subprotocols,
         connections_per_subject: limits.connections_per_subject,
         deflate,
+        streams: sse.then(|| Box::new(Streams { sent: RateTable::new(limits.messages, SUBJECTS_MAX) })),
         session: Arc::new(SessionPolicy {
             codec: limits.codec,
             echo,
@@ -236,4 +239,6 @@ fn judge_queues(root: &Section<'_>, queues: &[(SessionLimits, Option<Span>)]) {
     }
 }
 
+/// Subjects whose messages by POST are counted at most.
+const SUBJECTS_MAX: usize = 1 << 16;
 const SUBPROTOCOLS_MAX: usize = 16;

@@ -13,6 +13,7 @@ use super::upgrade::UpgradeRequest;
 use crate::auth::{Authority, Credential, Identity, Lifetimes, Revocations, Tickets, Verifier};
 use crate::origin::Origin;
 use crate::peer::{Peer, PeerPrefix};
+use crate::protocol::Transport;
 use crate::rejection::{Answer, Rejection};
 use crate::room::RoomName;
 use crate::throttle::{CountPermit, CountTable, RateTable};
@@ -85,6 +86,7 @@ pub struct Admitted {
     identity: Identity,
     route: Arc<Route>,
     room: RoomName,
+    transport: Transport,
     accept: String,
     subprotocol: Option<Box<str>>,
     deflate: Option<DeflateAnswer>,
@@ -126,23 +128,30 @@ impl Gate {
         let deflate = if route.deflate { extension::deflate(&request.headers)? } else { None };
         let origin = route.origins.permit(&request.headers)?;
         fetch_metadata::judge(&request.headers)?;
-        Ok(Approach { request, route, room, upgrade, deflate, origin })
+        Ok(Approach { request, route, room, entry: Entry::WebSocket { upgrade, deflate }, origin })
     }
 }
 
 /// A request that may knock: what remains is who asks.
-struct Approach<'r> {
-    request: &'r Parts,
-    route: &'r Arc<Route>,
-    room: RoomName,
-    upgrade: UpgradeRequest<'r>,
-    deflate: Option<DeflateAnswer>,
-    origin: PermittedOrigin,
+pub(super) struct Approach<'r> {
+    pub(super) request: &'r Parts,
+    pub(super) route: &'r Arc<Route>,
+    pub(super) room: RoomName,
+    pub(super) entry: Entry<'r>,
+    pub(super) origin: PermittedOrigin,
+}
+
+/// What is asked for.
+pub(super) enum Entry<'r> {
+    /// A WebSocket.
+    WebSocket { upgrade: UpgradeRequest<'r>, deflate: Option<DeflateAnswer> },
+    /// An event stream, or that one message is taken.
+    Http,
 }
 
 impl Approach<'_> {
     /// The checks of the credential, the limits of the subject, and the room.
-    fn enter(
+    pub(super) fn enter(
         self,
         verifier: &Verifier,
         caller: &Caller<'_>,
@@ -154,12 +163,20 @@ impl Approach<'_> {
         let place = throttles.subjects.hold(identity.subject(), self.route.connections_per_subject);
         let place = place.ok_or(Rejection::SubjectConnections)?;
         let _grant = identity.grant(&self.room)?;
+        let subprotocol = self.subprotocol();
+        let (transport, accept, deflate) = match self.entry {
+            Entry::WebSocket { upgrade, deflate } => {
+                (Transport::WebSocket, upgrade.accept().to_owned(), deflate)
+            }
+            Entry::Http => (Transport::Events, String::new(), None),
+        };
         let admitted = Admitted {
-            subprotocol: self.subprotocol(),
+            subprotocol,
             route: Arc::clone(self.route),
             room: self.room,
-            accept: self.upgrade.accept().to_owned(),
-            deflate: self.deflate,
+            transport,
+            accept,
+            deflate,
             origin: self.origin.into_origin(),
             identity,
         };
@@ -167,7 +184,7 @@ impl Approach<'_> {
     }
 
     /// Who asks.
-    fn identity(
+    pub(super) fn identity(
         &self,
         verifier: &Verifier,
         caller: &Caller<'_>,
@@ -201,18 +218,25 @@ impl Approach<'_> {
     /// Origin a cookie proves nothing, also where no Origin is required of others.
     fn credential(&self) -> Result<Credential<'_>, Rejection> {
         let (request, policy) = (self.request, &self.route.credentials);
-        let credential =
-            Credential::find(&request.headers, request.uri.query(), self.upgrade.offered(), policy)?;
+        let credential = Credential::find(&request.headers, request.uri.query(), self.offered(), policy)?;
         if credential.from_cookie() && self.origin.origin().is_none() {
             return Err(Rejection::OriginMissing);
         }
         Ok(credential)
     }
 
+    /// The subprotocols that were offered.
+    fn offered(&self) -> &[&str] {
+        match &self.entry {
+            Entry::WebSocket { upgrade, .. } => upgrade.offered(),
+            Entry::Http => &[],
+        }
+    }
+
     /// The subprotocol to answer. There is one credential, so where `bearer` is offered and that
     /// place is permitted, it is there.
     fn subprotocol(&self) -> Option<Box<str>> {
-        let offered = self.upgrade.offered();
+        let offered = self.offered();
         let bears_token = self.route.credentials.subprotocol && offered.contains(&BEARER);
         subprotocol::answer(offered, &self.route.subprotocols, bears_token)
     }
@@ -265,6 +289,12 @@ impl Admitted {
         &self.room
     }
 
+    /// What the session will speak.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
     /// The `Sec-WebSocket-Accept` of the 101.
     #[must_use]
     pub fn accept(&self) -> &str {
@@ -305,7 +335,7 @@ impl Admitted {
 /// What may be logged, as it becomes known.
 #[derive(Default)]
 pub(super) struct Known {
-    route: Option<Arc<str>>,
+    pub(super) route: Option<Arc<str>>,
     origin: LoggedOrigin,
     pub(super) subject: Option<Arc<str>>,
 }

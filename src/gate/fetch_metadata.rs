@@ -26,13 +26,21 @@ fn judge_by(headers: &HeaderMap, rules: &[(&str, &[&str])]) -> Result<(), Reject
     if fits { Ok(()) } else { Err(Rejection::FetchMetadata) }
 }
 
-/// Judges those fields that are there of a `fetch()` for a ticket or a renewal.
+/// Judges those fields that are there of a `fetch()` for a ticket or a renewal,
+/// or of an `EventSource`.
 ///
 /// # Errors
 ///
 /// As [`judge`], of what does not fit such a request.
 pub(super) fn judge_fetch(headers: &HeaderMap) -> Result<(), Rejection> {
     judge_by(headers, FETCH_RULES)
+}
+
+/// Whether a browser says that the page which asks is of the origin that is asked. No page can set
+/// or unset such a field (Fetch standard, forbidden request-header).
+pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all("sec-fetch-site").iter();
+    matches!((lines.next(), lines.next()), (Some(line), None) if line == "same-origin")
 }
 
 const FETCH_RULES: &[(&str, &[&str])] = &[

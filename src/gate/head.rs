@@ -2,7 +2,9 @@
 //! Never knows what the fields mean, nor how octets are read.
 
 use super::exchange::{EXCHANGE_BODY_BYTES_MAX, RENEW_PATH, TICKET_PATH};
+use super::route::Route;
 use crate::rejection::Rejection;
+use std::sync::Arc;
 
 /// Bounds of a request head.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +32,8 @@ impl<'a> RawHead<'a> {
         self.octets
     }
 
-    /// Octets of the body behind it: none but for `POST /ticket` and `POST /renew`.
+    /// Octets of the body behind it: none but for `POST /ticket`, `POST /renew` and a POST to a
+    /// route that takes one.
     #[must_use]
     pub fn body_bytes(&self) -> usize {
         self.body_bytes
@@ -51,7 +54,7 @@ impl<'a> RawHead<'a> {
 /// head that announces a body or an interim answer is refused at its end.
 pub fn judge_head<'a>(
     input: &'a [u8],
-    progress: &mut HeadProgress,
+    progress: &mut HeadProgress<'_>,
     limits: &HeadLimits,
 ) -> Result<Option<RawHead<'a>>, Rejection> {
     while progress.state != State::Done {
@@ -68,8 +71,10 @@ pub fn judge_head<'a>(
 }
 
 /// How far a head has been judged.
-#[derive(Debug, Default)]
-pub struct HeadProgress {
+#[derive(Default)]
+pub struct HeadProgress<'r> {
+    /// The routes, of which some take a body.
+    routes: &'r [Arc<Route>],
     /// Octets that have been judged.
     judged: usize,
     /// What the next octet belongs to.
@@ -80,17 +85,29 @@ pub struct HeadProgress {
     field_lines: usize,
     /// What kind of field the line at hand is.
     field: Field,
-    /// The method is POST, and then: the target is one of those that take a body.
     is_post: bool,
-    takes_body: bool,
+    /// What body the target takes.
+    takes: Takes,
     /// Octets of the body that it takes.
     body_bytes: usize,
-    /// A field has announced a body that is not taken.
+    /// A field has announced a body that is not taken, or one that is longer than those that are.
     announces_body: bool,
+    body_too_large: bool,
     /// `Content-Length` is there.
     has_content_length: bool,
     /// `Expect` is there.
     expects: bool,
+}
+
+/// Which body is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Takes {
+    #[default]
+    None,
+    /// That of `/ticket` and `/renew`.
+    Exchange,
+    /// That of a route, of so many octets at most.
+    Message(usize),
 }
 
 /// The part of the head to which the next octet belongs.
@@ -129,7 +146,13 @@ enum Field {
     Expect,
 }
 
-impl HeadProgress {
+impl<'r> HeadProgress<'r> {
+    /// Nothing has been judged yet; these routes say which bodies are taken.
+    #[must_use]
+    pub fn of(routes: &'r [Arc<Route>]) -> HeadProgress<'r> {
+        HeadProgress { routes, ..HeadProgress::default() }
+    }
+
     /// Judges one octet and says what the next one belongs to.
     fn step(&mut self, octet: u8, input: &[u8], limits: &HeadLimits) -> Result<State, Rejection> {
         match self.state {
@@ -192,10 +215,10 @@ impl HeadProgress {
         match octet {
             b' ' if self.part_bytes() > 0 => {
                 // This is the parser that hyper uses: what it would refuse is refused here.
-                http::Uri::try_from(self.part(input)).map_err(|_| Rejection::TargetMalformed)?;
-                let target = self.part(input);
-                self.takes_body =
-                    self.is_post && (target == TICKET_PATH.as_bytes() || target == RENEW_PATH.as_bytes());
+                let uri = http::Uri::try_from(self.part(input)).map_err(|_| Rejection::TargetMalformed)?;
+                if self.is_post {
+                    self.takes = self.taken_at(self.part(input), uri.path());
+                }
                 Ok(self.starts(State::Version))
             }
             b'#' => Err(Rejection::HeadMalformed),
@@ -205,6 +228,14 @@ impl HeadProgress {
             }
             _ => Err(Rejection::HeadMalformed),
         }
+    }
+
+    fn taken_at(&self, target: &[u8], path: &str) -> Takes {
+        if target == TICKET_PATH.as_bytes() || target == RENEW_PATH.as_bytes() {
+            return Takes::Exchange;
+        }
+        let route = Route::at(self.routes, path).and_then(|(route, _)| route.body_bytes_max());
+        route.map_or(Takes::None, Takes::Message)
     }
 
     fn within_target(&self, limits: &HeadLimits) -> Result<(), Rejection> {
@@ -269,10 +300,14 @@ impl HeadProgress {
     fn field_line(&mut self, value: &[u8]) {
         match self.field {
             Field::ContentLength => {
-                match content_length(value) {
-                    Some(0) if !self.has_content_length => {}
-                    Some(length) if self.takes_body && !self.has_content_length => self.body_bytes = length,
-                    Some(_) | None => self.announces_body = true,
+                match (content_length(value), self.takes) {
+                    (None, _) | (Some(1..), Takes::None) => self.announces_body = true,
+                    (Some(_), _) if self.has_content_length => self.announces_body = true,
+                    (Some(length), Takes::Exchange) if length > EXCHANGE_BODY_BYTES_MAX => {
+                        self.announces_body = true;
+                    }
+                    (Some(length), Takes::Message(most)) if length > most => self.body_too_large = true,
+                    (Some(length), _) => self.body_bytes = length,
                 }
                 self.has_content_length = true;
             }
@@ -289,6 +324,8 @@ impl HeadProgress {
             Err(Rejection::Body)
         } else if self.expects {
             Err(Rejection::Expect)
+        } else if self.body_too_large {
+            Err(Rejection::BodyTooLarge)
         } else {
             Ok(State::Done)
         }
@@ -313,15 +350,18 @@ impl Field {
     }
 }
 
-/// A length of a body of ours: digits alone, no leading zero, not too large.
+/// A length of a body: digits alone, no leading zero, not many of them.
 fn content_length(value: &[u8]) -> Option<usize> {
-    let is_short_number = (1..=4).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    let is_short_number =
+        (1..=LENGTH_DIGITS_MAX).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
     if !is_short_number || (value.len() > 1 && value.starts_with(b"0")) {
         return None;
     }
-    let length: usize = std::str::from_utf8(value).ok()?.parse().ok()?;
-    (length <= EXCHANGE_BODY_BYTES_MAX).then_some(length)
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
+
+/// Digits of a length: more than any body of ours needs, and no number that could overflow.
+const LENGTH_DIGITS_MAX: usize = 12;
 
 /// RFC 9110 section 5.6.2.
 fn is_token_octet(octet: u8) -> bool {

@@ -16,6 +16,7 @@ mod origin_policy;
 mod proxy_header;
 mod refused;
 mod route;
+mod stream;
 mod subprotocol;
 mod target;
 mod upgrade;
@@ -28,7 +29,8 @@ pub use host::{Host, HostPolicy};
 pub use origin_policy::{OriginPolicy, PermittedOrigin};
 pub use proxy_header::{ProxyWord, judge_proxy_header};
 pub use refused::{LoggedOrigin, Refused};
-pub use route::{PathMatch, PathPattern, Route};
+pub use route::{PathMatch, PathPattern, Route, Streams};
+pub use stream::{Reader, Sending, Streamed, Streaming};
 pub use upgrade::UpgradeRequest;
 
 #[cfg(test)]

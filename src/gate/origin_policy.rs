@@ -1,6 +1,7 @@
 //! Owns the Origin allowlist: which pages may open a WebSocket (RFC 6455 section 10.2).
 //! Never knows a credential, nor what Host says.
 
+use super::host::Host;
 use crate::origin::{Authority, HostName, Origin};
 use crate::rejection::Rejection;
 use http::header::{HeaderMap, ORIGIN};
@@ -98,6 +99,19 @@ impl OriginPolicy {
 }
 
 impl OriginPolicy {
+    /// Permits a page of this very host: a browser that says so sends no Origin with a GET to it.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::OriginNotAllowed`] where that origin is not listed either.
+    pub(super) fn permit_own(&self, host: &Host<'_>) -> Result<PermittedOrigin, Rejection> {
+        let authority = host.as_str().to_ascii_lowercase();
+        let origin = format!("https://{}", authority.strip_suffix(":443").unwrap_or(&authority));
+        let origin = Origin::parse(&origin).ok_or(Rejection::OriginNotAllowed)?;
+        let allowed = self.allowed.iter().any(|rule| rule.allows(origin.as_str()));
+        allowed.then_some(PermittedOrigin { origin: Some(origin) }).ok_or(Rejection::OriginNotAllowed)
+    }
+
     /// Whether a session of a page of this origin (or of none) would be permitted today.
     #[must_use]
     pub fn still_permits(&self, origin: Option<&Origin>) -> bool {

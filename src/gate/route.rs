@@ -6,6 +6,7 @@ use crate::auth::{CredentialPolicy, Lifetimes};
 use crate::protocol::SessionPolicy;
 use crate::rejection::Rejection;
 use crate::room::RoomName;
+use crate::throttle::RateTable;
 use std::sync::Arc;
 
 /// `[[route]]`: a path, and what is asked of those who want to go there.
@@ -26,13 +27,26 @@ pub struct Route {
     pub subprotocols: Vec<Box<str>>,
     /// Whether permessage-deflate is served (RFC 7692).
     pub deflate: bool,
+    /// What is served to those who have no WebSocket, if anything is.
+    pub streams: Option<Box<Streams>>,
     /// What a session may do.
     pub session: Arc<SessionPolicy>,
     /// Sessions that one subject may hold.
     pub connections_per_subject: usize,
 }
 
+/// `sse = true`: the room as an event stream, and messages by POST.
+pub struct Streams {
+    /// `messages_per_connection`, of a subject: each POST comes on a connection of its own.
+    pub sent: RateTable<Arc<str>>,
+}
+
 impl Route {
+    /// Octets of the body that a POST to this route may have; `None` where it takes none.
+    pub(super) fn body_bytes_max(&self) -> Option<usize> {
+        self.streams.as_ref().map(|_| self.session.codec.message_bytes)
+    }
+
     /// The route of a path and the room it leads to. Where two routes match, the one whose path
     /// is written out comes before one with `{room}`, and then the first in the config.
     ///
@@ -43,16 +57,18 @@ impl Route {
         routes: &'r [Arc<Route>],
         path: &str,
     ) -> Result<(&'r Arc<Route>, RoomName), Rejection> {
-        let matches = || routes.iter().filter_map(|route| Some((route, route.pattern.capture(path)?)));
-        let (route, found) = matches()
-            .find(|(_, found)| matches!(found, PathMatch::Literal))
-            .or_else(|| matches().next())
-            .ok_or(Rejection::RouteNotFound)?;
+        let (route, found) = Route::at(routes, path).ok_or(Rejection::RouteNotFound)?;
         let room = match found {
             PathMatch::Room(room) => Some(room),
             PathMatch::Literal => route.room.clone(),
         };
         Ok((route, room.ok_or(Rejection::HandshakeFailed)?))
+    }
+
+    /// The route of a path, and how the path matched.
+    pub(super) fn at<'r>(routes: &'r [Arc<Route>], path: &str) -> Option<(&'r Arc<Route>, PathMatch)> {
+        let matches = || routes.iter().filter_map(|route| Some((route, route.pattern.capture(path)?)));
+        matches().find(|(_, found)| matches!(found, PathMatch::Literal)).or_else(|| matches().next())
     }
 }
 

@@ -67,6 +67,7 @@ pub(super) fn route(path: &str) -> Route {
         subprotocols: vec!["chat.v1".into()],
         session: Arc::new(session()),
         connections_per_subject: 2,
+        streams: None,
         deflate: false,
     }
 }

@@ -2,7 +2,7 @@
 //! Never knows a rule: it writes down what the table of reasons says.
 
 use crate::auth::TICKET_LIFETIME;
-use crate::gate::Admitted;
+use crate::gate::{Admitted, Reader};
 use crate::ledger::RequestId;
 use crate::origin::Origin;
 use crate::rejection::{Answer, Field, Rejection};
@@ -102,16 +102,35 @@ fn json(value: &serde_json::Value, strict_transport: bool) -> Reply {
     reply
 }
 
-/// The answer to a preflight request (Fetch standard, CORS-preflight fetch).
-pub(super) fn preflight() -> Reply {
+/// The answer to a preflight request (Fetch standard, CORS-preflight fetch) for these methods and
+/// fields.
+pub(super) fn preflight(methods: &'static str, fields: &'static str) -> Reply {
+    let mut reply = no_content();
+    let headers = reply.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(fields));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    reply
+}
+
+/// All is well, and there is nothing to say.
+pub(super) fn no_content() -> Reply {
     let mut reply = Response::new(Bytes::new());
     *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    reply
+}
+
+/// The head of an event stream: its end is the connection's, so that what a room gets is framed
+/// once for all who read it.
+pub(super) fn stream(strict_transport: bool) -> Reply {
+    let mut reply = Response::new(Bytes::new());
     let headers = reply.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
-    let fields = HeaderValue::from_static("authorization, content-type");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, fields);
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    // A proxy in between must hand on each event as it comes.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    common(headers, strict_transport);
     reply
 }
 
@@ -127,8 +146,37 @@ pub(super) fn readable_by(mut reply: Reply, origin: Option<&Origin>) -> Reply {
     reply
 }
 
+/// As [`readable_by`], also with credentials of the browser's where the route takes them.
+pub(super) fn readable(reply: Reply, reader: Option<&Reader>) -> Reply {
+    let mut reply = readable_by(reply, reader.map(|reader| &reader.origin));
+    if reader.is_some_and(|reader| reader.with_cookie) {
+        let yes = HeaderValue::from_static("true");
+        reply.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, yes);
+    }
+    reply
+}
+
 /// A response as octets, where there is no request that hyper could answer.
 pub(super) fn octets(reply: &Reply) -> Vec<u8> {
+    let mut octets = head(reply);
+    if reply.status() != StatusCode::NO_CONTENT {
+        octets.extend_from_slice(format!("content-length: {}\r\n", reply.body().len()).as_bytes());
+    }
+    octets.extend_from_slice(b"\r\n");
+    octets.extend_from_slice(reply.body());
+    octets
+}
+
+/// The head of a response whose body has no length, and the first octets of that.
+pub(super) fn unending(reply: &Reply, first: &[u8]) -> Vec<u8> {
+    let mut octets = head(reply);
+    octets.extend_from_slice(b"\r\n");
+    octets.extend_from_slice(first);
+    octets
+}
+
+/// The status line and the fields.
+fn head(reply: &Reply) -> Vec<u8> {
     let status = reply.status();
     let reason = status.canonical_reason().unwrap_or_default();
     let mut octets = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
@@ -138,11 +186,6 @@ pub(super) fn octets(reply: &Reply) -> Vec<u8> {
         octets.extend_from_slice(value.as_bytes());
         octets.extend_from_slice(b"\r\n");
     }
-    if status != StatusCode::NO_CONTENT {
-        octets.extend_from_slice(format!("content-length: {}\r\n", reply.body().len()).as_bytes());
-    }
-    octets.extend_from_slice(b"\r\n");
-    octets.extend_from_slice(reply.body());
     octets
 }
 
@@ -188,6 +231,9 @@ fn add_field(headers: &mut HeaderMap, field: Field) {
         Field::None => {}
         Field::Allow => {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
+        }
+        Field::AllowPost => {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
         }
         Field::Upgrade => upgrade(headers),
         Field::Version => {

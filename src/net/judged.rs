@@ -6,7 +6,9 @@ use super::listener::Permit;
 use super::opening::bare;
 use super::shared::{Rules, Shared};
 use crate::auth::{Identity, TicketSecret};
-use crate::gate::{Admitted, Caller, Exchange, Exchanged, Refused, client_of};
+use crate::gate::{
+    Admitted, Caller, Exchange, Exchanged, Reader, Refused, Sending, Streamed, Streaming, client_of,
+};
 use crate::ledger::RequestId;
 use crate::origin::Origin;
 use crate::peer::Peer;
@@ -27,6 +29,14 @@ pub(super) enum Judged {
     Preflight { origin: Option<Origin> },
     /// Sessions are to stand on another token.
     Renewal { jti: Box<str>, identity: Box<Identity>, origin: Option<Origin> },
+    /// An event stream, and who may read it.
+    Stream { admitted: Box<Admitted>, place: CountPermit<Arc<str>>, reader: Option<Reader> },
+    /// One message, once its body is there.
+    Message { sending: Box<Sending>, reader: Option<Reader> },
+    /// A page may ask for a stream or send messages.
+    StreamPreflight { reader: Option<Reader> },
+    /// No stream and no message; who may read why.
+    StreamRefused { refused: Refused, reader: Option<Reader> },
     /// Nothing; who may read why.
     Refused { refused: Refused, origin: Option<Origin> },
 }
@@ -47,6 +57,15 @@ pub(super) fn judge_request(
             Ok(Exchanged::Ticket(text)) => Judged::Ticket { text, origin },
             Ok(Exchanged::Renewal { jti, identity }) => Judged::Renewal { jti, identity, origin },
             Err(refused) => Judged::Refused { refused, origin },
+        };
+    }
+    if gate.is_stream(parts) {
+        let Streaming { verdict, reader } = gate.stream(parts, caller, &shared.throttles);
+        return match verdict {
+            Ok(Streamed::Stream(admitted, place)) => Judged::Stream { admitted, place, reader },
+            Ok(Streamed::Message(sending)) => Judged::Message { sending, reader },
+            Ok(Streamed::Preflight) => Judged::StreamPreflight { reader },
+            Err(refused) => Judged::StreamRefused { refused, reader },
         };
     }
     match gate.admit(parts, caller, &shared.throttles) {
@@ -97,9 +116,23 @@ impl Judged {
             Judged::Ticket { text, origin } => {
                 answer::readable_by(answer::ticket(text, strict_transport), origin.as_ref())
             }
-            Judged::Preflight { origin } => answer::readable_by(answer::preflight(), origin.as_ref()),
-            // Known only when the workers have answered: this one is not sent.
-            Judged::Renewal { .. } => Reply::default(),
+            Judged::Preflight { origin } => {
+                let reply = answer::preflight("POST", "authorization, content-type");
+                answer::readable_by(reply, origin.as_ref())
+            }
+            Judged::StreamPreflight { reader } => {
+                let reply = answer::preflight(
+                    "GET, POST",
+                    "authorization, cache-control, content-type, last-event-id",
+                );
+                answer::readable(reply, reader.as_ref())
+            }
+            Judged::StreamRefused { refused, reader } => {
+                let refusal = answer::refusal(refused.reason, request, strict_transport);
+                answer::readable(refusal, reader.as_ref())
+            }
+            // Known only later, or no response that hyper could write: this one is not sent.
+            Judged::Renewal { .. } | Judged::Stream { .. } | Judged::Message { .. } => Reply::default(),
             Judged::Refused { refused, origin } => {
                 let refusal = answer::refusal(refused.reason, request, strict_transport);
                 answer::readable_by(refusal, origin.as_ref())

@@ -10,10 +10,11 @@ use super::proxied::{ProxyProtocol, read_header};
 use super::shared::{Rules, Shared};
 use super::tls::{TlsFault, TlsState, TlsWire};
 use crate::auth::Identity;
-use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Refused, judge_head};
+use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Reader, Refused, Sending, judge_head};
 use crate::ledger::{Facts, RequestId};
 use crate::origin::Origin;
 use crate::peer::Peer;
+use crate::protocol::events;
 use crate::rejection::{Answer, Rejection};
 use crate::throttle::CountPermit;
 use socket2::SockRef;
@@ -93,6 +94,17 @@ struct Came {
     body_bytes: usize,
 }
 
+impl Came {
+    /// Where both end.
+    fn end(self) -> usize {
+        self.head_bytes.saturating_add(self.body_bytes)
+    }
+}
+
+/// A body of so many octets is read along with its head: more is kept for nobody who has not
+/// proved who it is.
+const SMALL_BODY_BYTES: usize = 1 << 10;
+
 struct Opening<'a> {
     socket: TcpStream,
     /// Whoever a trusted proxy speaks for, once it has said so.
@@ -131,7 +143,7 @@ impl Opening<'_> {
         let server_name = greeted.unwrap_or(Err(Rejection::TlsTimeout))?;
 
         let head_deadline = whole_deadline.min(Instant::now() + limits.head_timeout);
-        let read = timeout_at(head_deadline.into(), self.read_head()).await;
+        let read = timeout_at(head_deadline.into(), self.read_head(rules)).await;
         let came = match read.unwrap_or(Err(Rejection::HeadTimeout)) {
             Ok(came) => came,
             Err(reason) => return self.refuse(reason),
@@ -186,11 +198,20 @@ impl Opening<'_> {
             Judged::Admitted { admitted, place } => {
                 Verdict::Admitted { admitted, place, response, head_bytes: came.head_bytes }
             }
-            Judged::Refused { refused, .. } => {
+            Judged::Stream { admitted, place, reader } => {
+                let reply = answer::readable(answer::stream(strict_transport), reader.as_ref());
+                let response = answer::unending(&reply, events::COMMENT);
+                Verdict::Admitted { admitted, place, response, head_bytes: came.head_bytes }
+            }
+            Judged::Message { sending, reader } => self.take_message(&sending, came, reader.as_ref()).await?,
+            Judged::Refused { refused, .. } | Judged::StreamRefused { refused, .. } => {
                 Verdict::Refused { refused: Box::new(refused), response: Some(response) }
             }
             Judged::Renewal { jti, identity, origin } => self.renew(&jti, *identity, origin.as_ref()).await,
-            Judged::Page | Judged::Ticket { .. } | Judged::Preflight { .. } => Verdict::Answered { response },
+            Judged::Page
+            | Judged::Ticket { .. }
+            | Judged::Preflight { .. }
+            | Judged::StreamPreflight { .. } => Verdict::Answered { response },
         })
     }
 
@@ -211,6 +232,32 @@ impl Opening<'_> {
             },
             _ => Verdict::Answered { response },
         }
+    }
+
+    /// Takes one message by POST, whose body is read only now that its sender is known. An `Err` is
+    /// a body that did not come.
+    async fn take_message(
+        &mut self,
+        sending: &Sending,
+        came: Came,
+        reader: Option<&Reader>,
+    ) -> Result<Verdict, Rejection> {
+        let deadline = self.began + self.shared.limits.handshake_timeout;
+        let read = timeout_at(deadline.into(), self.read_body(came)).await;
+        read.unwrap_or(Err(Rejection::BodyTimeout))?;
+        let body = self.plain.get(came.head_bytes..came.end()).unwrap_or_default();
+        let strict_transport = self.shared.page.is_none();
+        Ok(match send(sending, body, self.shared) {
+            Ok(()) => {
+                let response = answer::octets(&answer::readable(answer::no_content(), reader));
+                Verdict::Answered { response }
+            }
+            Err(reason) => {
+                let reply = answer::refusal(reason, self.request, strict_transport);
+                let response = Some(answer::octets(&answer::readable(reply, reader)));
+                Verdict::Refused { refused: Box::new(sending.refused(reason)), response }
+            }
+        })
     }
 
     /// Refuses before there is a request that hyper could answer.
@@ -248,34 +295,49 @@ impl Opening<'_> {
         }
     }
 
-    /// Reads until the head and its body, if it takes one, are whole. What came behind them
-    /// stays in `plain`.
-    async fn read_head(&mut self) -> Result<Came, Rejection> {
-        let mut progress = HeadProgress::default();
+    /// Reads until the head is whole, and its body where that is small; a larger one is read once
+    /// its sender is known. What came behind stays in `plain`.
+    async fn read_head(&mut self, rules: &Rules) -> Result<Came, Rejection> {
+        let mut progress = HeadProgress::of(&rules.gate.routes);
         let Some(mut tls) = self.tls.take() else { return Err(Rejection::HandshakeFailed) };
         let judged = loop {
             // The head may have come with the last flight of the TLS handshake.
             match judge_head(&self.plain, &mut progress, &self.shared.limits.head) {
                 Ok(Some(head)) => {
                     let came = Came { head_bytes: head.octets().len(), body_bytes: head.body_bytes() };
-                    if self.plain.len() >= came.head_bytes.saturating_add(came.body_bytes) {
+                    if came.body_bytes > SMALL_BODY_BYTES || self.plain.len() >= came.end() {
                         break Ok(came);
                     }
                 }
                 Ok(None) => {}
                 Err(reason) => break Err(reason),
             }
-            let mut replies = Vec::new();
-            let state = self.read(&mut tls, &mut replies).await.map_err(|_| Rejection::HandshakeAbandoned)?;
-            send_all(&self.socket, &replies).await.map_err(|_| Rejection::HandshakeAbandoned)?;
-            match state {
-                Ok(TlsState::Established | TlsState::Handshaking) => {}
-                Ok(TlsState::PeerClosed) => return Err(Rejection::HandshakeAbandoned),
-                Err(_) => return Err(Rejection::TlsFailed),
-            }
+            self.read_more(&mut tls).await?;
         };
         self.tls = Some(tls);
         judged
+    }
+
+    /// Reads until the body is whole.
+    async fn read_body(&mut self, came: Came) -> Result<(), Rejection> {
+        let Some(mut tls) = self.tls.take() else { return Err(Rejection::HandshakeFailed) };
+        while self.plain.len() < came.end() {
+            self.read_more(&mut tls).await?;
+        }
+        self.tls = Some(tls);
+        Ok(())
+    }
+
+    /// Reads once, and answers what TLS itself asks.
+    async fn read_more(&mut self, tls: &mut TlsWire) -> Result<(), Rejection> {
+        let mut replies = Vec::new();
+        let state = self.read(tls, &mut replies).await.map_err(|_| Rejection::HandshakeAbandoned)?;
+        send_all(&self.socket, &replies).await.map_err(|_| Rejection::HandshakeAbandoned)?;
+        match state {
+            Ok(TlsState::Established | TlsState::Handshaking) => Ok(()),
+            Ok(TlsState::PeerClosed) => Err(Rejection::HandshakeAbandoned),
+            Err(_) => Err(Rejection::TlsFailed),
+        }
     }
 
     /// One read of the socket through TLS into `plain`. The outer error is the socket's.
@@ -340,6 +402,18 @@ impl Opening<'_> {
         // The peer may be gone, or never end: either way the socket is closed now.
         let _ = timeout_at(deadline.into(), farewell).await;
     }
+}
+
+/// Hands one message to the members of its room.
+fn send(sending: &Sending, body: &[u8], shared: &Shared) -> Result<(), Rejection> {
+    let frame = sending.frame(body)?;
+    if shared.hub.is_congested() {
+        return Err(Rejection::Congested);
+    }
+    let grant = sending.grant()?;
+    shared.hub.publish_once(&grant, &frame).ok_or(Rejection::SendNotGranted)?;
+    shared.ledger.worker(0).message(body.len());
+    Ok(())
 }
 
 async fn send_all(socket: &TcpStream, mut octets: &[u8]) -> io::Result<()> {

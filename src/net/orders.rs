@@ -44,6 +44,8 @@ pub struct Listed {
     pub request_id: String,
     /// The other end of the socket.
     pub peer: String,
+    /// What it speaks: `websocket` or `sse`.
+    pub transport: &'static str,
     /// The configured path of its route.
     pub route: String,
     /// The room it is in.

@@ -1,9 +1,31 @@
 //! Owns what a route lets a session do, and what a message means there.
 //! Never knows a socket, nor who may use the route.
 
+pub mod events;
+
 use crate::codec;
 use crate::throttle::Rate;
 use std::time::Duration;
+
+/// What a session speaks behind its admission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Frames, both ways (RFC 6455).
+    WebSocket,
+    /// An event stream: the peer reads and says nothing more.
+    Events,
+}
+
+impl Transport {
+    /// Its name, for the operator.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Transport::WebSocket => "websocket",
+            Transport::Events => "sse",
+        }
+    }
+}
 
 /// What a session on a route may do and for how long: `[limits]` and the route's own keys.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ pub use stage::{End, Stage};
 use crate::broadcast::{Publisher, Sender};
 use crate::codec::{self, Decoder, Event, Opcode};
 use crate::ledger::WorkerCounters;
-use crate::protocol::SessionPolicy;
+use crate::protocol::{SessionPolicy, Transport, events};
 use crate::rejection::{Answer, Rejection};
 use crate::throttle::Bucket;
 use bytes::Bytes;
@@ -31,6 +31,7 @@ pub struct Session {
     policy: Arc<SessionPolicy>,
     publisher: Option<Publisher>,
     sender: Sender,
+    transport: Transport,
     messages: Bucket,
     pings: Bucket,
     opened: Instant,
@@ -60,6 +61,8 @@ pub struct Opening {
     pub publisher: Option<Publisher>,
     /// Who it is to the rooms.
     pub sender: Sender,
+    /// What it speaks.
+    pub transport: Transport,
     /// Whether the handshake agreed on permessage-deflate.
     pub deflates: bool,
     /// When its token no longer carries it; `None` for a token without an expiry.
@@ -76,6 +79,7 @@ impl Session {
             policy: opening.policy,
             publisher: opening.publisher,
             sender: opening.sender,
+            transport: opening.transport,
             messages: Bucket::default(),
             pings: Bucket::default(),
             opened: now,
@@ -109,6 +113,12 @@ impl Session {
         self.decoder.inflates()
     }
 
+    /// What it speaks.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
     /// Who it is to the rooms.
     #[must_use]
     pub fn sender(&self) -> Sender {
@@ -131,6 +141,10 @@ impl Session {
         mut ear: Ear<'_>,
         out: &mut Vec<u8>,
     ) {
+        if self.transport != Transport::WebSocket {
+            // One request a connection: nothing that comes behind it has a meaning.
+            return self.close(Rejection::StreamOctets, now, out);
+        }
         self.heard = now;
         let mut decoder = std::mem::take(&mut self.decoder);
         let mut pong = None;
@@ -241,7 +255,7 @@ impl Session {
     /// Stands on a new authority: until then, and with this right to send.
     pub fn renew(&mut self, publisher: Option<Publisher>, authority_ends: Option<Instant>) {
         if self.stage == Stage::Open {
-            self.publisher = publisher;
+            self.publisher = publisher.filter(|_| self.transport == Transport::WebSocket);
             self.authority_ends = authority_ends;
         }
     }
@@ -256,8 +270,13 @@ impl Session {
             Answer::Refuse { .. } | Answer::Drop => INTERNAL_ERROR,
         };
         self.publisher = None;
-        codec::encode_close(Some(code), reason.name(), out);
         let end = End { reason, code };
+        if self.transport != Transport::WebSocket {
+            events::encode_close(code, reason.name(), out);
+            self.stage = Stage::Lingering { end, until: now + LINGER_TIMEOUT };
+            return;
+        }
+        codec::encode_close(Some(code), reason.name(), out);
         self.stage = match code {
             // The peer did not break the protocol: it gets the time to answer.
             1000 | 1001 | 1012 | 3000..=3999 => Stage::Closing { end, until: now + CLOSE_TIMEOUT },
@@ -271,6 +290,10 @@ impl Session {
     pub fn peer_gone(&mut self) {
         self.publisher = None;
         self.stage = Stage::Over(match self.stage {
+            // Whoever reads a stream has no other way to leave.
+            Stage::Open if self.transport != Transport::WebSocket => {
+                End { reason: Rejection::PeerClosed, code: NO_CODE }
+            }
             Stage::Open => End { reason: Rejection::PeerGone, code: 1006 },
             Stage::Answering(end)
             | Stage::Closing { end, .. }
@@ -324,6 +347,14 @@ impl Session {
         }
         if is_past(self.decoder.deadline(&self.policy.codec)) {
             return self.close(Rejection::MessageSlow, now, out);
+        }
+        if self.transport != Transport::WebSocket {
+            if self.heard + self.policy.ping_interval <= now {
+                // No stream is answered: its heartbeat counts from the one before.
+                self.heard = now;
+                out.extend_from_slice(events::COMMENT);
+            }
+            return;
         }
         match self.pinged {
             // Anything that came since the ping shows that the peer is there.

@@ -54,8 +54,14 @@ impl Story {
         let who = identity(&["lobby"], publish);
         let (member, publisher) = hub.join(&who.grant(&room("lobby")).expect("a grant"), 0);
         let authority_ends = ends.map(|ends| began + ends);
-        let opening =
-            Opening { policy: Arc::new(policy), publisher, sender: ME, deflates: false, authority_ends };
+        let opening = Opening {
+            policy: Arc::new(policy),
+            publisher,
+            sender: ME,
+            transport: Transport::WebSocket,
+            deflates: false,
+            authority_ends,
+        };
         let counters = WorkerCounters::default();
         Story { session: Session::open(opening, began), now: began, began, counters, hub, _member: member }
     }
@@ -489,4 +495,40 @@ fn a_pong_that_was_asked_for_is_free_and_others_count_as_pings_do() {
     assert_eq!(story.receive(&[pong(), pong()].concat()), b"", "one was asked for");
     assert_eq!(story.receive(&ping("p")), said(Opcode::Pong, "p"));
     assert_eq!(story.receive(&pong()), said_close(1008, "ping_rate"));
+}
+
+/// An event stream in the place of the WebSocket.
+fn stream(ends: Option<Duration>) -> Story {
+    let mut story = Story::of(|_| {}, ends, &["*"]);
+    let opening = Opening {
+        policy: Arc::new(policy()),
+        publisher: None,
+        sender: ME,
+        transport: Transport::Events,
+        deflates: false,
+        authority_ends: ends.map(|ends| story.began + ends),
+    };
+    story.session = Session::open(opening, story.began);
+    story
+}
+
+#[test]
+fn a_stream_has_a_heartbeat_and_ends_with_its_authority() {
+    let mut story = stream(Some(60 * S));
+    assert_eq!(story.due_at(25 * S), b":\n");
+    assert_eq!(story.due_at(50 * S), b":\n");
+    let said = String::from_utf8(story.due_at(60 * S)).expect("UTF-8");
+    assert_eq!(said, "event: close\ndata: {\"code\":3000,\"reason\":\"authority_expired\"}\n\n");
+    story.lingers(Rejection::AuthorityExpired, 3000);
+    assert_eq!(story.receive(b"GET"), b"", "all is said");
+}
+
+#[test]
+fn whoever_reads_a_stream_says_nothing_and_leaves_by_hanging_up() {
+    let mut story = stream(None);
+    assert!(story.receive(b"x").starts_with(b"event: close\n"));
+    story.lingers(Rejection::StreamOctets, 1002);
+    let mut story = stream(None);
+    story.session.peer_gone();
+    assert_eq!(story.session.stage(), Stage::Over(End { reason: Rejection::PeerClosed, code: 1005 }));
 }

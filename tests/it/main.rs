@@ -37,5 +37,6 @@ mod service_manager;
 mod session_end;
 mod signals;
 mod slow_reader;
+mod sse;
 mod tickets;
 mod token_command;

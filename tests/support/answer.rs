@@ -24,7 +24,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) fields: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// What came behind the head of a 101.
+    /// What came behind the head of a 101, or of an event stream.
     pub(crate) rest: Vec<u8>,
     /// All of it.
     pub(crate) octets: Vec<u8>,
@@ -38,13 +38,14 @@ impl std::fmt::Debug for Answer {
 }
 
 impl Answer {
-    /// Reads an answer and the end of its connection; a 101 ends with its head.
+    /// Reads an answer and the end of its connection; a 101 ends with its head, and so does an event
+    /// stream, which has no end of its own.
     pub(crate) fn read_whole(stream: &mut (impl Read + ?Sized)) -> io::Result<Answer> {
         let mut octets = Vec::new();
         let mut end = None;
         while end.is_none() {
             if let Some(head) = head_length(&octets)
-                && octets.starts_with(b"HTTP/1.1 101 ")
+                && (octets.starts_with(b"HTTP/1.1 101 ") || is_stream(&octets[..head]))
             {
                 return Answer::parse(octets, head, End::Open);
             }
@@ -73,7 +74,7 @@ impl Answer {
         let fields = fields.ok_or_else(|| io::Error::other(text.clone()))?;
         let mut answer = Answer { status, fields, body: Vec::new(), rest: Vec::new(), octets, end };
         let behind = answer.octets[head..].to_vec();
-        if status == 101 {
+        if status == 101 || is_stream(&answer.octets[..head]) {
             answer.rest = behind;
         } else {
             answer.body = answer.body_of(behind)?;
@@ -129,6 +130,10 @@ pub(crate) fn read_more(stream: &mut (impl Read + ?Sized), into: &mut Vec<u8>) -
             _ => End::Alert,
         }),
     }
+}
+
+fn is_stream(head: &[u8]) -> bool {
+    String::from_utf8_lossy(head).contains("\r\ncontent-type: text/event-stream\r\n")
 }
 
 fn head_length(octets: &[u8]) -> Option<usize> {

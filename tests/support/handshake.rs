@@ -99,6 +99,11 @@ impl Handshake {
         self
     }
 
+    /// Whether a line of the field is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.lines.iter().any(|line| is_of(line, name))
+    }
+
     /// A line as it stands, without its end.
     pub(crate) fn raw(mut self, line: impl AsRef<[u8]>) -> Handshake {
         self.lines.push(line.as_ref().to_vec());
@@ -121,6 +126,24 @@ impl Handshake {
     pub(crate) fn behind(mut self, octets: impl AsRef<[u8]>) -> Handshake {
         self.behind = octets.as_ref().to_vec();
         self
+    }
+
+    /// The same request for an event stream of the room, on the tests' route that serves them; what is
+    /// wrong with it stays wrong.
+    pub(crate) fn for_stream(mut self) -> Handshake {
+        let line = String::from_utf8_lossy(&self.request_line).replace("/chat/", "/events/");
+        self.request_line = line.into_bytes();
+        for name in ["Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"] {
+            self = self.remove(name);
+        }
+        self.add("Accept", "text/event-stream")
+    }
+
+    /// The same request as a POST with this body.
+    pub(crate) fn for_post(self, body: impl AsRef<[u8]>) -> Handshake {
+        let body = body.as_ref();
+        let length = body.len().to_string();
+        self.for_stream().remove("Accept").method("POST").add("Content-Length", length).behind(body)
     }
 
     /// Another token in the Authorization field.

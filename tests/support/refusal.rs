@@ -1,6 +1,7 @@
 //! Owns what must hold of every refusal: its answer, its audit line, its metric.
 //! Never knows which request is refused why.
 
+use super::ORIGIN;
 use super::answer::{Answer, End};
 use super::gateway::Gateway;
 use super::handshake::Handshake;
@@ -63,8 +64,28 @@ pub(crate) fn refuse_all(target: &Target, attacks: &[Attack<'_>]) {
     }
 }
 
+/// As [`refuse_all`], and the same attacks on the request for an event stream, by the same table.
+pub(crate) fn refuse_everywhere(target: &Target, attacks: &[Attack<'_>]) {
+    refuse_all(target, attacks);
+    if target.gateway.is_none() {
+        return;
+    }
+    for attack in attacks {
+        let request = (attack.change)(target.handshake());
+        // A subprotocol belongs to handshakes alone.
+        if !request.has("Sec-WebSocket-Protocol") {
+            refuse_request(target, attack, &request.for_stream());
+        }
+    }
+    let answer = target.handshake().for_stream().ask(&target.place);
+    assert_eq!(answer.status, 200, "the honest twin on a stream: {answer:?}");
+}
+
 fn refuse_one(target: &Target, attack: &Attack<'_>) {
-    let request = (attack.change)(target.handshake());
+    refuse_request(target, attack, &(attack.change)(target.handshake()));
+}
+
+fn refuse_request(target: &Target, attack: &Attack<'_>, request: &Handshake) {
     let Some(gateway) = &target.gateway else {
         let answer = request.ask(&target.place);
         assert_ne!(answer.status, 101, "{} got through", attack.name);
@@ -73,7 +94,7 @@ fn refuse_one(target: &Target, attack: &Attack<'_>) {
         return;
     };
     eprintln!("attack: {}", attack.name);
-    expect_refusal_at(gateway, &target.place, &request, attack.expected);
+    expect_refusal_at(gateway, &target.place, request, attack.expected);
 }
 
 /// Sends a request that must be refused, and looks at everything that a refusal leaves behind.
@@ -134,7 +155,10 @@ fn assert_fields_of_status(answer: &Answer, expected: Expected) {
             // RFC 6750 section 3.1: no error code where no credential came.
             assert_eq!(challenge.contains("error="), expected.reason != "credential_missing", "{answer:?}");
         }
-        405 => assert_eq!(field("allow"), Some("GET"), "{answer:?}"),
+        405 => {
+            let methods = if expected.reason == "stream_method" { "GET, POST" } else { "GET" };
+            assert_eq!(field("allow"), Some(methods), "{answer:?}");
+        }
         426 => {
             assert_eq!(field("upgrade"), Some("websocket"), "{answer:?}");
             assert_eq!(
@@ -162,7 +186,9 @@ fn assert_fields_of_status(answer: &Answer, expected: Expected) {
 fn assert_no_echo(answer: &Answer, request: &Handshake) {
     const OUR_OWN_WORDS: [&str; 6] =
         ["websocket", "upgrade", "keep-alive", "localhost", "bearer", "HTTP/1.1"];
-    let octets = String::from_utf8_lossy(&answer.octets);
+    // An allowed page is named to its browser, which asks for that (CORS), and nothing else is.
+    let allowed = format!("access-control-allow-origin: {ORIGIN}\r\n");
+    let octets = String::from_utf8_lossy(&answer.octets).replace(&allowed, "");
     for value in request.values() {
         let is_word = OUR_OWN_WORDS.iter().any(|word| word.eq_ignore_ascii_case(&value));
         assert!(value.len() < 6 || is_word || !octets.contains(&value), "{value:?} is echoed: {answer:?}");

@@ -199,6 +199,9 @@ fn defaults(address: SocketAddr, keys: &[SigningKey]) -> Table {
         [[route]]
         path = '/chat/{{room}}'
         kind = 'broadcast'
+        [[route]]
+        path = '/events/{{room}}'
+        sse = true
         [internal]
         listen = 'unix:internal.sock'
         ",

@@ -2,7 +2,10 @@
 //! Never knows what the fields mean.
 
 use super::*;
+use crate::gate::{Streams, support};
+use crate::throttle::{Rate, RateTable};
 use proptest::prelude::*;
+use std::time::Duration;
 
 const LIMITS: HeadLimits = HeadLimits { head_bytes: 16_384, field_lines: 64, target_bytes: 8_000 };
 
@@ -249,6 +252,49 @@ fn every_line_ends_with_cr_and_lf() {
             assert_eq!(verdict(head.as_bytes()), Err(Rejection::HeadMalformed), "{end:?} at {at}");
         }
     }
+}
+
+#[test]
+fn a_post_to_a_route_that_takes_a_body_announces_it_by_one_length_within_its_bound() {
+    let mut takes = support::route("/events/{room}");
+    let rate = Rate { interval: Duration::from_millis(20), burst: 100 };
+    takes.streams = Some(Box::new(Streams { sent: RateTable::new(rate, 10) }));
+    let routes = [Arc::new(takes), Arc::new(support::route("/chat/{room}"))];
+    let body = |line: &str, fields: &str| {
+        let head = format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let mut progress = HeadProgress::of(&routes);
+        let judged = judge_head(head.as_bytes(), &mut progress, &LIMITS);
+        judged.map(|head| head.expect("a whole head").body_bytes())
+    };
+    let post = "POST /events/lobby";
+    for (fields, bytes) in [
+        ("", 0),
+        ("Content-Length: 0\r\n", 0),
+        ("Content-Length: 5\r\n", 5),
+        ("Content-Length: 65536\r\n", 65_536),
+    ] {
+        assert_eq!(body(post, fields), Ok(bytes), "{fields}");
+    }
+    assert_eq!(body("POST /events/lobby?x=1", "Content-Length: 5\r\n"), Ok(5));
+    assert_eq!(body("POST https://a/events/lobby", "Content-Length: 5\r\n"), Ok(5));
+    assert_eq!(body(post, "Content-Length: 65537\r\n"), Err(Rejection::BodyTooLarge));
+    for (line, fields) in [
+        (post, "Content-Length: 05\r\n"),
+        (post, "Content-Length: 5, 5\r\n"),
+        (post, "Content-Length: 5\r\nContent-Length: 5\r\n"),
+        (post, "Content-Length: 0\r\nContent-Length: 5\r\n"),
+        (post, "Content-Length: 99999999999999999999\r\n"),
+        (post, "Transfer-Encoding: chunked\r\n"),
+        (post, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
+        ("GET /events/lobby", "Content-Length: 5\r\n"),
+        ("PUT /events/lobby", "Content-Length: 5\r\n"),
+        ("POST /chat/lobby", "Content-Length: 5\r\n"),
+        ("POST /events/", "Content-Length: 5\r\n"),
+        ("POST /ticket", "Content-Length: 1025\r\n"),
+    ] {
+        assert_eq!(body(line, fields), Err(Rejection::Body), "{line} {fields}");
+    }
+    assert_eq!(body("POST /ticket", "Content-Length: 1024\r\n"), Ok(1024));
 }
 
 #[test]

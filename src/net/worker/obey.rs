@@ -109,6 +109,7 @@ fn listed(held: &Held, now: Instant) -> Listed {
     Listed {
         request_id: about.request.to_string(),
         peer: about.peer.to_string(),
+        transport: held.session.transport().name(),
         route: about.route.to_string(),
         room: room.unwrap_or_default().to_owned(),
         origin: about.origin.as_ref().map(|origin| Origin::as_str(origin).to_owned()),

@@ -8,6 +8,7 @@ use super::held::{About, Held, INTERNAL_ERROR, Seat};
 use super::pace::to_be_closed;
 use super::told::tell_message;
 use crate::broadcast::{Delivery, LocalRooms, Member, Sender};
+use crate::protocol::Transport;
 use crate::rejection::Rejection;
 use crate::session::{Ear, End, Heard, Opening, Session, Stage};
 use slab::Slab;
@@ -79,8 +80,10 @@ impl Sessions {
         let index = self.rooms.join(subscriber.room(), Member(key));
         let opening = Opening {
             policy: Arc::clone(&route.session),
-            publisher,
+            // Whoever reads a stream sends by POST.
+            publisher: publisher.filter(|_| admitted.transport() == Transport::WebSocket),
             sender: Sender { worker: self.worker, key, serial: self.serials },
+            transport: admitted.transport(),
             deflates: admitted.deflates(),
             authority_ends: identity.ends_at().map(|ends_at| until(ends_at, now)),
         };
@@ -259,7 +262,11 @@ impl Sessions {
             }
             for &Member(key) in members {
                 let Some(held) = held.get_mut(key) else { continue };
-                let form = if held.session.deflates() { turn.deflating() } else { turn.plain() };
+                let form = match held.session.transport() {
+                    Transport::WebSocket if held.session.deflates() => turn.deflating(),
+                    Transport::WebSocket => turn.plain(),
+                    Transport::Events => turn.events(),
+                };
                 if std::mem::take(&mut held.sent_this_turn) {
                     frames.clear();
                     form.without(held.session.sender(), frames);
