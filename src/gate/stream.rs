@@ -177,6 +177,18 @@ impl Sending {
         self.identity.grant(&self.room)
     }
 
+    /// By which route.
+    #[must_use]
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// Text or binary.
+    #[must_use]
+    pub fn kind(&self) -> Opcode {
+        self.kind
+    }
+
     /// What may be logged of it, with the reason why it is refused after all.
     pub fn refused(&self, reason: Rejection) -> Refused {
         Refused {

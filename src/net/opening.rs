@@ -10,13 +10,15 @@ use super::proxied::{ProxyProtocol, read_header};
 use super::shared::{Rules, Shared};
 use super::tls::{TlsFault, TlsState, TlsWire};
 use crate::auth::Identity;
+use crate::events::{Event, What, Whose};
 use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Reader, Refused, Sending, judge_head};
 use crate::ledger::{Facts, RequestId};
 use crate::origin::Origin;
 use crate::peer::Peer;
-use crate::protocol::events;
+use crate::protocol::events::COMMENT;
 use crate::rejection::{Answer, Rejection};
 use crate::throttle::CountPermit;
+use bytes::Bytes;
 use socket2::SockRef;
 use std::cell::RefCell;
 use std::io;
@@ -200,7 +202,7 @@ impl Opening<'_> {
             }
             Judged::Stream { admitted, place, reader } => {
                 let reply = answer::readable(answer::stream(strict_transport), reader.as_ref());
-                let response = answer::unending(&reply, events::COMMENT);
+                let response = answer::unending(&reply, COMMENT);
                 Verdict::Admitted { admitted, place, response, head_bytes: came.head_bytes }
             }
             Judged::Message { sending, reader } => self.take_message(&sending, came, reader.as_ref()).await?,
@@ -247,7 +249,7 @@ impl Opening<'_> {
         read.unwrap_or(Err(Rejection::BodyTimeout))?;
         let body = self.plain.get(came.head_bytes..came.end()).unwrap_or_default();
         let strict_transport = self.shared.page.is_none();
-        Ok(match send(sending, body, self.shared) {
+        Ok(match send(sending, body, self.request, self.shared) {
             Ok(()) => {
                 let response = answer::octets(&answer::readable(answer::no_content(), reader));
                 Verdict::Answered { response }
@@ -405,7 +407,7 @@ impl Opening<'_> {
 }
 
 /// Hands one message to the members of its room.
-fn send(sending: &Sending, body: &[u8], shared: &Shared) -> Result<(), Rejection> {
+fn send(sending: &Sending, body: &[u8], request: RequestId, shared: &Shared) -> Result<(), Rejection> {
     let frame = sending.frame(body)?;
     if shared.hub.is_congested() {
         return Err(Rejection::Congested);
@@ -413,6 +415,19 @@ fn send(sending: &Sending, body: &[u8], shared: &Shared) -> Result<(), Rejection
     let grant = sending.grant()?;
     shared.hub.publish_once(&grant, &frame).ok_or(Rejection::SendNotGranted)?;
     shared.ledger.worker(0).message(body.len());
+    if let Some((events, with_payload)) =
+        shared.events.as_deref().and_then(|events| Some((events, events.messages()?)))
+    {
+        let whose = Whose {
+            connection: request,
+            subject: Arc::clone(grant.identity().subject()),
+            route: Arc::clone(&sending.route().label),
+            room: grant.room().clone(),
+        };
+        let payload = with_payload.then(|| Bytes::copy_from_slice(body));
+        let message = What::Message { opcode: sending.kind(), bytes: body.len(), payload };
+        events.add(Event::now(whose, message));
+    }
     Ok(())
 }
 
