@@ -3,7 +3,8 @@
 
 use crate::support::refusal::{expect_refusal, refused};
 use crate::support::stream::{Event, Got};
-use crate::support::{End, Frame, Gateway, Handshake, ORIGIN, Setup, Stream, Token};
+use crate::support::target::Place;
+use crate::support::{End, Frame, Gateway, Handshake, ORIGIN, OTHER_HOST, Setup, Stream, Token};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -117,8 +118,14 @@ fn a_stream_needs_a_subscribe_grant_and_a_post_needs_both() {
 #[test]
 fn a_page_of_this_host_that_sends_no_origin_is_known_by_its_fetch_metadata() {
     let setup = Setup::new();
-    let own = format!("https://localhost:{}", setup.address.port());
-    let gateway = setup.toml(&format!("origins.allow = ['{own}']")).start();
+    let host = format!("{OTHER_HOST}:{}", setup.address.port());
+    let gateway = setup.toml(&format!("origins.allow = ['https://{host}']")).start();
+    let mut place = gateway.place().clone();
+    place.server_name = OTHER_HOST.to_owned();
+    let refuse = |place: &Place, request: &Handshake, status: u16, reason: &str| {
+        assert_eq!(request.ask(place).status, status, "{request:?}");
+        gateway.log.reason(reason);
+    };
     let from_own_page = |request: Handshake| {
         request
             .remove("Origin")
@@ -130,27 +137,25 @@ fn a_page_of_this_host_that_sends_no_origin_is_known_by_its_fetch_metadata() {
         let cookie = format!("__Host-portcullis={}", request.token());
         request.remove("Authorization").add("Cookie", cookie)
     };
-    let good = request(&gateway, "alice");
-    Stream::open(&from_own_page(good.clone()), gateway.place());
-    Stream::open(&by_cookie(from_own_page(good.clone())), gateway.place());
+    let good = request(&gateway, "alice").set("Host", &host);
+    Stream::open(&from_own_page(good.clone()), &place);
+    Stream::open(&by_cookie(from_own_page(good.clone())), &place);
 
-    let missing = refused(403, "origin_missing");
     let no_origin = good.clone().remove("Origin");
-    expect_refusal(&gateway, &no_origin, missing);
-    expect_refusal(&gateway, &by_cookie(good.clone()).remove("Origin"), missing);
-    for site in ["same-site", "cross-site"] {
-        expect_refusal(&gateway, &no_origin.clone().add("Sec-Fetch-Site", site), missing);
+    refuse(&place, &no_origin, 403, "origin_missing");
+    refuse(&place, &by_cookie(good.clone()).remove("Origin"), 403, "origin_missing");
+    for site in ["same-site", "cross-site", "none"] {
+        let request = by_cookie(no_origin.clone()).add("Sec-Fetch-Site", site);
+        refuse(&place, &request, 403, "origin_missing");
     }
-    expect_refusal(&gateway, &no_origin.clone().add("Sec-Fetch-Site", "none"), missing);
-    let navigation = from_own_page(good.clone()).set("Sec-Fetch-Mode", "navigate");
-    expect_refusal(&gateway, &navigation, refused(403, "fetch_metadata"));
+    refuse(&place, &from_own_page(good.clone()).set("Sec-Fetch-Mode", "navigate"), 403, "fetch_metadata");
     // A POST of a page always has an Origin.
-    expect_refusal(&gateway, &from_own_page(post(&gateway, "hi")), missing);
+    refuse(&place, &from_own_page(post(&gateway, "hi").set("Host", &host)), 403, "origin_missing");
     // The page of another name of ours is none of those that are listed.
-    let other = from_own_page(good).set("Host", format!("127.0.0.1:{}", gateway.place().address.port()));
-    let mut place = gateway.place().clone();
     place.server_name = "127.0.0.1".to_owned();
+    let other = from_own_page(good).set("Host", format!("127.0.0.1:{}", place.address.port()));
     assert_eq!(other.ask(&place).status, 403);
+    gateway.log.reason("origin_not_allowed");
 }
 
 #[test]
