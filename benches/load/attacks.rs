@@ -100,6 +100,7 @@ impl Attacks {
         figures.put("server_us", micros(usage.server) / attempts);
         figures.put("attacker_us", micros(usage.load) / attempts);
         figures.put("server_ns_per_octet", micros(usage.server) * 1e3 / sent);
+        figures.put("server_per_attacker", micros(usage.server) / micros(usage.load));
         figures.put("attempts", attempts);
         figures.lost("failed", tally.failed.get());
         Ok(figures)

@@ -93,6 +93,7 @@ impl Report {
     pub(crate) fn print_worst(&self) {
         for (figure, told) in [
             ("server_ns_per_octet", "ns of the server's processor time for an octet of the attacker"),
+            ("server_per_attacker", "the server's processor time for that of the attacker"),
             ("held_per_octet", "octets of the server's memory for an octet of the attacker"),
         ] {
             let mut rows: Vec<(f64, &Row)> =

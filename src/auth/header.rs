@@ -172,6 +172,8 @@ mod tests {
             (r#"{"alg":"ES256","typ":""}"#, "JWT", false),
             (r#"{"alg":"ES256","typ":""}"#, "", false),
             (r#"{"alg":"ES256","typ":"JWT "}"#, "JWT", false),
+            (r#"{"alg":"ES256","typ":"imagination/jwt"}"#, "JWT", false),
+            (r#"{"alg":"ES256","typ":"jwt"}"#, "imagination/jwt", false),
             (r#"{"alg":"ES256"}"#, "JWT", false),
             (r#"{"alg":"ES256"}"#, "", true),
             (r#"{"alg":"ES256","typ":"JWT"}"#, "", true),

@@ -154,4 +154,31 @@ mod tests {
         assert_eq!(revocations.revoke_token("one more", NOW + DAY, DAY), Ok(()));
         assert_eq!(revocations.count(), 1);
     }
+
+    #[test]
+    fn a_full_set_forgets_subjects_as_it_does_tokens_when_their_time_is_over() {
+        let revocations = Revocations::default();
+        revocations.revoke_subject("alice", NOW, DAY).expect("room");
+        revocations.revoke_subject("bob", NOW, DAY + 1).expect("room");
+        for n in 2..REVOCATIONS_MAX {
+            revocations.revoke_subject(&n.to_string(), NOW, DAY + 1).expect("room");
+        }
+        assert_eq!(revocations.revoke_subject("carol", NOW + DAY - 1, DAY), Err(TooMany));
+        revocations.revoke_subject("carol", NOW + DAY, DAY).expect("alice's place");
+        let is_revoked = |subject| revocations.is_revoked(&token(subject, None, Some(NOW)));
+        assert_eq!(["alice", "bob", "carol"].map(is_revoked), [false, true, true]);
+        assert_eq!(revocations.count(), REVOCATIONS_MAX);
+    }
+
+    #[test]
+    fn what_another_gateway_has_revoked_is_revoked_besides() {
+        let (own, other) = (Revocations::default(), Revocations::default());
+        own.revoke_token("t-1", NOW, DAY).expect("room");
+        other.revoke_token("t-2", NOW, DAY).expect("room");
+        other.revoke_subject("alice", NOW, DAY).expect("room");
+        own.absorb(other);
+        assert_eq!(own.count(), 3);
+        assert!(["t-1", "t-2"].iter().all(|jti| own.is_revoked(&token("bob", Some(jti), Some(NOW)))));
+        assert!(own.is_revoked(&token("alice", None, Some(NOW))));
+    }
 }

@@ -86,3 +86,79 @@ impl fmt::Debug for Tickets {
         f.write_str("Tickets(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::claims::Facts;
+    use super::super::key::Key;
+    use super::*;
+    use crate::secret::Secret;
+
+    fn key() -> Key {
+        Key::from_secret(&Secret::new(b"0123456789abcdef0123456789abcdef".to_vec()), None)
+            .unwrap_or_else(|_| panic!("a key"))
+    }
+
+    fn ticket(key: &Key, subject: &str) -> Ticket {
+        let facts = Facts {
+            subject: subject.into(),
+            jti: None,
+            issued_at: None,
+            ends_at: None,
+            subscribe: Vec::new(),
+            publish: Vec::new(),
+        };
+        Ticket { identity: Identity::proved(None, key, facts), origin: None, path: None }
+    }
+
+    fn numbered(number: u32) -> TicketSecret {
+        let mut secret = TicketSecret::default();
+        for (octet, of_number) in secret.iter_mut().zip(number.to_be_bytes()) {
+            *octet = of_number;
+        }
+        secret
+    }
+
+    #[test]
+    fn a_ticket_is_taken_once_and_before_its_30_seconds_are_over() {
+        let (tickets, key, now) = (Tickets::default(), key(), Instant::now());
+        let issue =
+            |number, subject| tickets.issue(numbered(number), ticket(&key, subject), now).expect("room");
+        let [first, second, late] = [issue(1, "alice"), issue(2, "bob"), issue(3, "carol")];
+        let subject = |ticket: Option<Ticket>| ticket.map(|ticket| ticket.identity.subject().to_string());
+        assert_eq!(subject(tickets.take(&second, now)).as_deref(), Some("bob"));
+        assert_eq!(subject(tickets.take(&second, now)), None);
+        let last_moment = now + TICKET_LIFETIME - Duration::from_millis(1);
+        assert_eq!(subject(tickets.take(&first, last_moment)).as_deref(), Some("alice"));
+        assert_eq!(subject(tickets.take(&late, now + TICKET_LIFETIME)), None);
+        assert_eq!(subject(tickets.take(&late, now)), None, "a late use is a use");
+    }
+
+    #[test]
+    fn what_is_no_text_of_a_ticket_takes_none() {
+        let (tickets, key, now) = (Tickets::default(), key(), Instant::now());
+        let text = tickets.issue(TicketSecret::default(), ticket(&key, "alice"), now).expect("room");
+        let padded = format!("{text}=");
+        for other in ["", "A", &text[..42], &padded, &"A".repeat(42), &"A".repeat(86), "A.A", &"B".repeat(43)]
+        {
+            assert!(tickets.take(other, now).is_none(), "{other}");
+        }
+        assert!(tickets.take(&text, now).is_some());
+    }
+
+    #[test]
+    fn a_full_store_forgets_what_has_run_out_and_nothing_else() {
+        let (tickets, key, now) = (Tickets::default(), key(), Instant::now());
+        let issue = |number, now| tickets.issue(numbered(number), ticket(&key, "alice"), now);
+        let mut texts = Vec::new();
+        for number in 0..65_536 {
+            texts.push(issue(number, now).expect("room"));
+        }
+        assert_eq!(issue(70_000, now + TICKET_LIFETIME - Duration::from_millis(1)), Err(TicketsFull));
+        assert!(tickets.take(&texts[7], now).is_some());
+        assert!(issue(70_000, now).is_ok());
+        assert_eq!(issue(70_001, now), Err(TicketsFull));
+        assert!(issue(70_001, now + TICKET_LIFETIME).is_ok());
+        assert!(tickets.take(&texts[8], now).is_none(), "what has run out is gone");
+    }
+}

@@ -33,8 +33,10 @@ pub(crate) const ATTACKS: &[Attack] = &[
     again("credential: none", Tls, |target| field(target, "Authorization", "X-Authorization")),
     again("token: no token", Tls, |target| field(target, &target.token, "a.b.c")),
     again("token: another signature", Tls, |target| {
-        let (signed, _) = target.token.rsplit_once('.').unwrap_or_default();
-        field(target, &target.token, &format!("{signed}.{}", "A".repeat(86)))
+        // Two numbers in range, so that the curve has to be asked.
+        let (signed, signature) = target.token.rsplit_once('.').unwrap_or_default();
+        let other = signature.chars().rev().skip(4).chain("AAAA".chars()).collect::<String>();
+        field(target, &target.token, &format!("{signed}.{other}"))
     }),
     again("token: 4 KiB of nested JSON", Tls, |target| {
         // {"alg":"ES256","kid":"load","typ":"JWT"} before, and 1,000 times {"a": in base64url.

@@ -2,7 +2,7 @@
 //! Never knows how a check decides: each has its own tests.
 
 use super::*;
-use crate::auth::{ClaimPaths, CredentialPolicy, Issuer, Key, Required, Revocations, Tickets};
+use crate::auth::{ClaimPaths, CredentialPolicy, Issuer, Key, Required, Revocations, Ticket, Tickets};
 use crate::gate::support::{HONEST, request, route, route_to_named_room};
 use crate::gate::{OriginPolicy, PathPattern};
 use crate::secret::Secret;
@@ -68,12 +68,25 @@ impl Story {
     }
 
     fn admit_from(&self, address: &str) -> Result<(Admitted, CountPermit<Arc<str>>), Refused> {
+        self.admit_from_at(address, UNIX_NOW)
+    }
+
+    /// At another time of the wall clock.
+    fn admit_at(&self, unix_now: u64) -> Result<(Admitted, CountPermit<Arc<str>>), Refused> {
+        self.admit_from_at("192.0.2.1", unix_now)
+    }
+
+    fn admit_from_at(
+        &self,
+        address: &str,
+        unix_now: u64,
+    ) -> Result<(Admitted, CountPermit<Arc<str>>), Refused> {
         let fields: Vec<_> = self.fields.iter().map(|(name, value)| (*name, &**value)).collect();
         let caller = Caller {
             peer: Peer::new(address.parse().expect(address)),
             server_name: self.server_name,
             now: self.now,
-            unix_now: UNIX_NOW,
+            unix_now,
         };
         self.gate.admit(&request(self.method, &self.target, &fields), &caller, &self.throttles)
     }
@@ -344,4 +357,112 @@ fn a_route_that_names_no_room_admits_nobody() {
     let mut story = Story::honest().to("/nowhere");
     story.gate = gate(vec![Route { pattern, ..route("/chat/{room}") }]);
     assert_eq!(story.reason(), Some(Rejection::HandshakeFailed));
+}
+
+/// A gate whose one route takes tickets, and the identity of alice to issue them with.
+fn with_tickets() -> (Story, Identity) {
+    let (admitted, _place) = Story::honest().admit().map_err(|refused| refused.reason).expect("honest");
+    let (identity, ..) = admitted.into_session();
+    let mut route = route("/chat/{room}");
+    route.credentials.ticket = true;
+    let mut story = Story::honest();
+    story.gate = gate(vec![route]);
+    story.set("authorization", &[]);
+    (story, identity)
+}
+
+#[test]
+fn a_ticket_is_good_for_the_path_and_the_origin_that_it_was_issued_for() {
+    let app = || Origin::parse("https://app.example");
+    let other = || Origin::parse("https://other.example");
+    for (origin, path, reason) in [
+        (app(), None, None),
+        (app(), Some("/chat/lobby"), None),
+        (app(), Some("/chat/other"), Some(Rejection::TicketMisused)),
+        (app(), Some("/chat/lobb"), Some(Rejection::TicketMisused)),
+        (other(), None, Some(Rejection::TicketMisused)),
+        (other(), Some("/chat/lobby"), Some(Rejection::TicketMisused)),
+        (None, None, Some(Rejection::TicketMisused)),
+    ] {
+        let (story, identity) = with_tickets();
+        let ticket = Ticket { identity, origin, path: path.map(Into::into) };
+        let text = story.throttles.tickets.issue([7; 32], ticket, story.now).expect("room");
+        let story = story.to(&format!("/chat/lobby?ticket={text}"));
+        assert_eq!(story.reason(), reason, "{path:?}");
+        assert_eq!(story.reason(), Some(Rejection::TicketUsed), "its first use, good or not, is its last");
+    }
+}
+
+#[test]
+fn a_ticket_does_not_outlive_the_token_that_it_was_issued_for() {
+    for (ends_in, reason) in [(-10, Some(Rejection::TokenExpired)), (-1, None)] {
+        let mut claims = claims("alice");
+        claims["exp"] = json!(UNIX_NOW.saturating_add_signed(ends_in));
+        // Verified while it was good, used when it is not: 5 seconds of leeway lie in between.
+        let mut early = Story::honest();
+        early.set("authorization", &[&format!("Bearer {}", signed(SECRET, &claims))]);
+        let (admitted, _place) =
+            early.admit_at(UNIX_NOW - 10).map_err(|refused| refused.reason).expect("good");
+        let (identity, ..) = admitted.into_session();
+        let (story, _) = with_tickets();
+        let ticket = Ticket { identity, origin: Origin::parse("https://app.example"), path: None };
+        let text = story.throttles.tickets.issue([7; 32], ticket, story.now).expect("room");
+        assert_eq!(story.to(&format!("/chat/lobby?ticket={text}")).reason(), reason, "{ends_in}");
+    }
+}
+
+#[test]
+fn a_ticket_is_looked_at_only_where_it_is_permitted_and_needs_no_origin_where_none_is_required() {
+    let (story, identity) = with_tickets();
+    let ticket = Ticket { identity, origin: None, path: None };
+    let any_origin = |ticket| {
+        let mut route = route("/chat/{room}");
+        route.origins = OriginPolicy::new(&["https://app.example".to_owned()], true).expect("origins");
+        route.credentials.ticket = ticket;
+        gate(vec![route])
+    };
+    let text = story.throttles.tickets.issue([7; 32], ticket, story.now).expect("room");
+    let mut story = story.with("origin", &[]).to(&format!("/chat/lobby?ticket={text}"));
+    story.gate = any_origin(false);
+    assert_eq!(story.reason(), Some(Rejection::CredentialMissing));
+    story.gate = any_origin(true);
+    assert_eq!(story.reason(), None);
+}
+
+#[test]
+fn a_session_may_stay_while_its_route_its_origin_and_its_key_are_there() {
+    let story = Story::honest();
+    let (admitted, _place) = story.admit().map_err(|refused| refused.reason).expect("honest");
+    let authority = admitted.identity().authority();
+    let [app, other] = ["https://app.example", "https://other.example"].map(Origin::parse);
+    let admits =
+        |gate: &Gate, route, origin: &Option<Origin>| gate.still_admits(route, origin.as_ref(), authority);
+    assert!(admits(&story.gate, "/chat/{room}", &app));
+    assert!(admits(&story.gate, "/named", &app));
+    assert!(!admits(&story.gate, "/gone", &app));
+    assert!(!admits(&story.gate, "/chat/{room}", &other));
+    assert!(!admits(&story.gate, "/chat/{room}", &None));
+    let of_nobody =
+        Gate { verifier: Arc::new(Verifier::new(Vec::new())), ..gate(vec![route("/chat/{room}")]) };
+    assert!(!admits(&of_nobody, "/chat/{room}", &app));
+}
+
+#[test]
+fn a_revocation_is_remembered_as_long_as_the_longest_token_of_any_route_and_for_ever_without_exp() {
+    let mut long = route("/long");
+    long.lifetimes =
+        Lifetimes { leeway: Duration::from_secs(60), max_token_lifetime: Duration::from_secs(100_000) };
+    assert_eq!(gate(vec![route("/chat/{room}")]).longest_authority_seconds(), 86_410);
+    assert_eq!(gate(vec![route("/chat/{room}"), long]).longest_authority_seconds(), 100_120);
+    let key = Key::from_secret(&Secret::new(SECRET.to_vec()), None).unwrap_or_else(|_| panic!("a key"));
+    let endless = Issuer {
+        issuer: "https://id.example".into(),
+        audience: "chat".into(),
+        typ: "JWT".into(),
+        require: Required { iss: true, aud: true, exp: false },
+        keys: vec![key],
+        claims: ClaimPaths::default(),
+    };
+    let gate = Gate { verifier: Arc::new(Verifier::new(vec![endless])), ..gate(vec![route("/chat/{room}")]) };
+    assert_eq!(gate.longest_authority_seconds(), u64::MAX);
 }

@@ -265,3 +265,29 @@ proptest! {
         prop_assert_eq!(permitted, is_label, "{}", origin);
     }
 }
+
+#[test]
+fn a_session_may_stay_while_its_origin_is_listed() {
+    let listed = |allow: &[&str], missing| {
+        OriginPolicy::new(&allow.iter().map(|&entry| entry.to_owned()).collect::<Vec<_>>(), missing)
+            .expect("origins")
+    };
+    let origin = |text| Origin::parse(text).expect("an origin");
+    let policy = listed(&["https://app.example", "https://*.wild.example"], false);
+    assert!(policy.still_permits(Some(&origin("https://app.example"))));
+    assert!(policy.still_permits(Some(&origin("https://a.wild.example"))));
+    assert!(!policy.still_permits(Some(&origin("https://evil.example"))));
+    assert!(!policy.still_permits(Some(&origin("https://a.b.wild.example"))));
+    assert!(!policy.still_permits(None));
+    assert!(listed(&["https://app.example"], true).still_permits(None));
+}
+
+#[test]
+fn the_origin_that_was_permitted_is_the_one_that_is_kept() {
+    let permit = |origins: &[&str], missing| {
+        let policy = OriginPolicy::new(&["https://app.example".to_owned()], missing).expect("origins");
+        policy.permit(&request_with("origin", origins).headers).expect("permitted").into_origin()
+    };
+    assert_eq!(permit(&["https://app.example"], false), Origin::parse("https://app.example"));
+    assert_eq!(permit(&[], true), None);
+}
