@@ -145,6 +145,7 @@ fn token_verify(criterion: &mut Criterion) -> Result<(), Box<dyn Error>> {
             require: Required::default(),
             keys: vec![signer.key],
             claims: ClaimPaths::default(),
+            wanted: None,
         }]);
         group.bench_function(BenchmarkId::new("ours", name), |bencher| {
             bencher.iter(|| assert!(verifier.verify(black_box(&bearer), &lifetimes, now).is_ok()));

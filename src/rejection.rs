@@ -349,7 +349,7 @@ reasons! {
     AuthorityExpired "authority_expired" Answer::Close(3000);
     /// The token was revoked by the operator.
     Revoked "revoked" Answer::Close(3003);
-    /// Its route, origin, issuer or key was withdrawn by a reload.
+    /// Its route, origin, issuer or key was withdrawn: by a reload, or by the issuer.
     NoLongerAdmitted "no_longer_admitted" Answer::Close(3003);
     /// The renewed token does not grant the room.
     GrantGone "grant_gone" Answer::Close(3003);

@@ -60,6 +60,7 @@ pub fn verifier() -> Verifier {
         require: Required::default(),
         keys: keys.into_iter().map(|key| key.unwrap_or_else(|fault| panic!("{fault}"))).collect(),
         claims: ClaimPaths::default(),
+        wanted: None,
     }])
 }
 

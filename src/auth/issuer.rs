@@ -4,10 +4,12 @@
 use super::claim_path::ClaimPaths;
 use super::key::Key;
 use std::fmt;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// Who may issue tokens, what they look like, and by which keys they are known:
 /// `[[auth.issuer]]`. A key serves its own issuer alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Issuer {
     /// `iss`, compared octet by octet.
     pub issuer: Box<str>,
@@ -21,6 +23,38 @@ pub struct Issuer {
     pub keys: Vec<Key>,
     /// Where the facts are.
     pub claims: ClaimPaths,
+    /// Who is told that a token names a key which is not there; `None` where keys do not come by
+    /// themselves.
+    pub wanted: Option<KeysWanted>,
+}
+
+/// The way to whoever fetches an issuer's keys. It carries nothing of a token: only that the keys
+/// which are there did not do.
+#[derive(Clone, Debug, Default)]
+pub struct KeysWanted(Arc<Notify>);
+
+impl KeysWanted {
+    /// Says so. However often it is said, it is heard once.
+    pub(super) fn say(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until it is said.
+    pub async fn heard(&self) {
+        self.0.notified().await;
+    }
+}
+
+impl Issuer {
+    /// A token came whose key is not here. Without a `kid` it could not have chosen among several
+    /// keys, whichever they are.
+    pub(super) fn miss(&self, kid: Option<&str>) {
+        if let Some(wanted) = &self.wanted
+            && (kid.is_some() || self.keys.is_empty())
+        {
+            wanted.say();
+        }
+    }
 }
 
 /// Which claims must be there. A subject must be, always.

@@ -18,6 +18,7 @@ pub const SECRET_BYTES_MIN: usize = 32;
 
 /// A public key or shared secret, bound to exactly one algorithm (RFC 8725bis section 3.1).
 /// `Debug` shows no key material.
+#[derive(Clone)]
 #[must_use]
 pub struct Key {
     kid: Option<Box<str>>,
@@ -100,6 +101,12 @@ impl Key {
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// Whether both have the same name, algorithm and material.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Key) -> bool {
+        self.kid == other.kid && self.fingerprint == other.fingerprint
     }
 
     /// Tells this key from the others that the operator has configured, also after a reload.

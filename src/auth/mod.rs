@@ -44,7 +44,7 @@ pub use claim_path::ClaimPaths;
 pub use credential::{BearerToken, Credential, CredentialPolicy, TOKEN_BYTES_MAX};
 pub use grant::RoomGrant;
 pub use identity::Identity;
-pub use issuer::{Issuer, IssuerFault, Required, issuer_faults};
+pub use issuer::{Issuer, IssuerFault, KeysWanted, Required, issuer_faults};
 pub use key::{Key, SECRET_BYTES_MIN};
 pub use key_fault::KeyFault;
 pub use lifetime::Lifetimes;

@@ -40,6 +40,19 @@ impl Verifier {
         Verifier { trusted: trusted.collect() }
     }
 
+    /// The same with other keys of one issuer: all of them or none.
+    #[must_use]
+    pub fn with_keys(&self, issuer: &str, keys: &[Key]) -> Verifier {
+        let issuers = self.issuers().map(|known| {
+            let mut known = known.clone();
+            if *known.issuer == *issuer {
+                known.keys = keys.to_vec();
+            }
+            known
+        });
+        Verifier::new(issuers.collect())
+    }
+
     /// The issuers, in the order they were given.
     pub fn issuers(&self) -> impl Iterator<Item = &Issuer> {
         self.trusted.iter().map(|trusted| &trusted.issuer)
@@ -84,13 +97,14 @@ impl Verifier {
     /// need no `iss`. Each step narrows what the one before it left, and the first that
     /// leaves nothing is the reason.
     fn candidates(&self, header: &Header, iss: Option<&str>) -> Result<Vec<Candidate<'_>>, Rejection> {
-        let mut issuers = self.trusted.iter().filter(|trusted| match iss {
-            Some(iss) => *trusted.issuer.issuer == *iss,
-            None => !trusted.issuer.require.iss,
-        });
+        let issuers = || {
+            self.trusted.iter().filter(|trusted| match iss {
+                Some(iss) => *trusted.issuer.issuer == *iss,
+                None => !trusted.issuer.require.iss,
+            })
+        };
         let mut any_issuer = false;
-        let mut candidates: Vec<Candidate<'_>> = issuers
-            .by_ref()
+        let mut candidates: Vec<Candidate<'_>> = issuers()
             .inspect(|_| any_issuer = true)
             .filter_map(|trusted| {
                 Some(Candidate { trusted, key: chosen(&trusted.issuer, header.kid.as_deref())? })
@@ -100,6 +114,7 @@ impl Verifier {
             return Err(iss.map_or(Rejection::TokenClaims, |_| Rejection::TokenIssuer));
         }
         if candidates.is_empty() {
+            issuers().for_each(|trusted| trusted.issuer.miss(header.kid.as_deref()));
             return Err(Rejection::TokenKeyUnknown);
         }
         // The key says which algorithm is right, never the token (RFC 8725 section 3.1).

@@ -47,6 +47,7 @@ pub(crate) fn identity(subscribe: &[&str], publish: &[&str]) -> Identity {
         require: Required::default(),
         keys: vec![Key::from_public_pem(KEYS.public_pem.as_bytes(), Algorithm::Es256, None).expect("a key")],
         claims: ClaimPaths::default(),
+        wanted: None,
     }]);
     let lifetimes = Lifetimes { leeway: Duration::ZERO, max_token_lifetime: Duration::from_secs(3600) };
     verifier.verify(&bearer, &lifetimes, NOW).expect("an identity")

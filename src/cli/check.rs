@@ -24,9 +24,9 @@ pub fn colours(stream: &impl IsTerminal) -> bool {
 }
 
 fn report(config: &Path, strict: bool, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    let findings = match config::load(config) {
-        Ok(loaded) => loaded.warnings,
-        Err(Failure::Faults(findings)) => findings,
+    let (findings, fetches) = match config::load(config) {
+        Ok(loaded) => (loaded.warnings, !loaded.key_sources.is_empty()),
+        Err(Failure::Faults(findings)) => (findings, false),
         Err(Failure::Unreadable { path, why }) => {
             // Nobody is left to tell when stderr is gone; the status still says it.
             let _ = writeln!(err, "error: {} cannot be read: {why}", path.display());
@@ -34,13 +34,18 @@ fn report(config: &Path, strict: bool, colour: bool, out: &mut dyn Write, err: &
         }
     };
     let status = status(&findings, strict);
-    let text = format!("{}{}: {}\n", findings.render(colour), config.display(), summary(&findings, strict));
+    let unasked = if fetches { UNASKED } else { "" };
+    let (rendered, summary) = (findings.render(colour), summary(&findings, strict));
+    let text = format!("{rendered}{}: {summary}{unasked}\n", config.display());
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => status,
         // A reader that left early, such as `head`, changes nothing about the configuration.
         Err(_) => status,
     }
 }
+
+/// What was not looked at.
+const UNASKED: &str = " (jwks_url: nothing was connected to)";
 
 fn status(findings: &Findings, strict: bool) -> u8 {
     let faulty = findings.count(Severity::Error) > 0 || (strict && !findings.is_empty());

@@ -8,6 +8,7 @@ use super::issuer;
 use super::mask::{self, quoted};
 use super::units::show_duration;
 use crate::auth::{CredentialPolicy, Issuer, Lifetimes, Revocations};
+use crate::keyring::KeySource;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use std::time::Duration;
 pub(super) struct AuthFacts {
     pub(super) credentials: CredentialFacts,
     pub(super) issuers: Vec<Issuer>,
+    /// Where the keys of some of them are fetched from.
+    pub(super) key_sources: Vec<KeySource>,
     pub(super) signing_key: Option<At<String>>,
     /// `revocation_file`, and what it holds.
     pub(super) revocations: Option<(PathBuf, Revocations)>,
@@ -43,9 +46,10 @@ pub(super) fn read(mut section: Section<'_>, folder: &Folder) -> AuthFacts {
     credentials.take(&mut section);
     let signing_key = section.string("signing_key");
     let revocations = section.string("revocation_file").and_then(|at| revocations(&section, &at, folder));
-    let issuers = issuer::read_all(&mut section, folder);
+    let (issuers, key_sources): (Vec<_>, Vec<_>) = issuer::read_all(&mut section, folder).into_iter().unzip();
+    let key_sources = key_sources.into_iter().flatten().collect();
     section.finish();
-    AuthFacts { credentials, issuers, signing_key, revocations }
+    AuthFacts { credentials, issuers, key_sources, signing_key, revocations }
 }
 
 /// What is revoked already. A file that is not there yet holds nothing; one that is there

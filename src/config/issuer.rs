@@ -3,12 +3,14 @@
 
 use super::document::{At, Section};
 use super::files::Folder;
+use super::jwks_url;
 use super::key;
 use super::mask::quoted;
 use crate::auth::{Algorithm, ClaimPaths, Issuer, Required};
+use crate::keyring::KeySource;
 
 /// Takes every `[[auth.issuer]]`, of which there must be one.
-pub(super) fn read_all(auth: &mut Section<'_>, folder: &Folder) -> Vec<Issuer> {
+pub(super) fn read_all(auth: &mut Section<'_>, folder: &Folder) -> Vec<(Issuer, Option<KeySource>)> {
     let is_named = auth.place("issuer").is_some();
     let sections = auth.sections("issuer");
     if sections.is_empty() && auth.is_present() && !is_named {
@@ -30,23 +32,32 @@ pub(super) fn read_all(auth: &mut Section<'_>, folder: &Folder) -> Vec<Issuer> {
     issuers
 }
 
-fn read(mut section: Section<'_>, name: Option<At<String>>, folder: &Folder) -> Option<Issuer> {
+fn read(
+    mut section: Section<'_>,
+    name: Option<At<String>>,
+    folder: &Folder,
+) -> Option<(Issuer, Option<KeySource>)> {
     let audience =
         section.required("audience", "write what stands in the tokens' claim aud, such as \"chat\"");
     let algorithms = algorithms(&mut section);
     let typ = typ(&mut section);
     let require = require(&mut section);
     let claims = claims(section.section("claims"));
+    let source = jwks_url::read(&mut section, &algorithms, folder);
     let keys = key::read_all(&mut section, &algorithms, folder);
     section.finish();
-    Some(Issuer {
-        issuer: name?.value.into(),
+    let name: Box<str> = name?.value.into();
+    let source = source.map(|source| KeySource { issuer: name.clone(), ..source });
+    let issuer = Issuer {
+        issuer: name,
         audience: audience?.value.into(),
         typ: typ.into(),
         require,
         claims,
         keys,
-    })
+        wanted: source.as_ref().map(|source| source.wanted.clone()),
+    };
+    Some((issuer, source))
 }
 
 fn algorithms(section: &mut Section<'_>) -> Vec<Algorithm> {

@@ -8,16 +8,19 @@ use super::mask::quoted;
 use crate::auth::{Algorithm, Key, KeyFault};
 use crate::secret::Secret;
 
-/// Takes the keys of an issuer from either of their places.
+/// Takes the keys of an issuer from either of their places here; keys that are fetched come later.
 pub(super) fn read_all(issuer: &mut Section<'_>, algorithms: &[Algorithm], folder: &Folder) -> Vec<Key> {
-    let by_url = issuer.refuse(
-        "jwks_url",
-        "is not supported in this version",
-        "save the document in a file and write `jwks_file`, or list the keys under `[[auth.issuer.key]]`",
-    );
+    let by_url = issuer.place("jwks_url");
     let jwks = issuer.string("jwks_file");
     let key_place = issuer.place("key");
     let sections = issuer.sections("key");
+    if let Some(url) = by_url {
+        if jwks.is_some() || key_place.is_some() {
+            let help = "keep one of them: keys that are fetched, or keys that are here";
+            issuer.bad("jwks_url", url, "stands beside `jwks_file` or `[[auth.issuer.key]]`", help);
+        }
+        return Vec::new();
+    }
     match (jwks, key_place) {
         (Some(jwks), Some(_)) => {
             let help = "keep one of them: the file, or the keys one by one";
@@ -27,9 +30,8 @@ pub(super) fn read_all(issuer: &mut Section<'_>, algorithms: &[Algorithm], folde
         (Some(jwks), None) => read_jwks(issuer, &jwks, algorithms, folder),
         (None, Some(_)) => read_keys(sections, algorithms, folder),
         (None, None) => {
-            if !by_url {
-                issuer.missing("key", "write `[[auth.issuer.key]]` with `file = \"...\"`, or `jwks_file`");
-            }
+            let help = "write `[[auth.issuer.key]]` with `file = \"...\"`, or `jwks_file`, or `jwks_url`";
+            issuer.missing("key", help);
             Vec::new()
         }
     }

@@ -9,6 +9,7 @@ mod findings;
 mod hook;
 mod internal;
 mod issuer;
+mod jwks_url;
 mod key;
 mod limits;
 mod mask;
@@ -34,6 +35,7 @@ pub use watch::Watch;
 use crate::auth::{Revocations, Verifier};
 use crate::endpoint::Endpoint;
 use crate::gate::{Gate, HostPolicy};
+use crate::keyring::KeySource;
 use crate::net::tls::{Certificate, Material};
 use document::{At, Section};
 use files::Folder;
@@ -69,6 +71,8 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
     /// Everywhere that the gateway connects to.
     pub endpoints: Vec<Endpoint>,
+    /// Every `jwks_url`, with what belongs to it.
+    pub key_sources: Vec<KeySource>,
 }
 
 /// Why a configuration cannot be used.
@@ -199,13 +203,38 @@ struct Parts {
     watch: Watch,
     files: Vec<PathBuf>,
     endpoints: Vec<Endpoint>,
+    key_sources: Vec<KeySource>,
 }
 
 impl Parts {
     fn loaded(self, warnings: Findings) -> Loaded {
-        let Parts { server, tls, gate, limits, internal, events, revocations, watch, files, endpoints } =
-            self;
-        Loaded { server, tls, gate, limits, internal, events, revocations, warnings, watch, files, endpoints }
+        let Parts {
+            server,
+            tls,
+            gate,
+            limits,
+            internal,
+            events,
+            revocations,
+            watch,
+            files,
+            endpoints,
+            key_sources,
+        } = self;
+        Loaded {
+            server,
+            tls,
+            gate,
+            limits,
+            internal,
+            events,
+            revocations,
+            warnings,
+            watch,
+            files,
+            endpoints,
+            key_sources,
+        }
     }
 }
 
@@ -274,9 +303,22 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     };
     let mut files = vec![path.to_owned()];
     files.extend(folder.opened());
-    let endpoints = events.iter().map(|events| events.settings.hook.endpoint.clone()).collect();
-    let (tls, revocations) = (tls?, auth.revocations);
-    Some(Parts { server, tls, gate, limits, internal, events, revocations, watch, files, endpoints })
+    let (tls, revocations, key_sources) = (tls?, auth.revocations, auth.key_sources);
+    let hooks = events.iter().map(|events| events.settings.hook.endpoint.clone());
+    let endpoints = hooks.chain(key_sources.iter().map(|source| source.endpoint.clone())).collect();
+    Some(Parts {
+        server,
+        tls,
+        gate,
+        limits,
+        internal,
+        events,
+        revocations,
+        watch,
+        files,
+        endpoints,
+        key_sources,
+    })
 }
 
 /// `hosts`, or the exact names and addresses of the certificate.

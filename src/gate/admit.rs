@@ -10,7 +10,7 @@ use super::route::Route;
 use super::subprotocol::{self, BEARER};
 use super::target::TargetForm;
 use super::upgrade::UpgradeRequest;
-use crate::auth::{Authority, Credential, Identity, Lifetimes, Revocations, Tickets, Verifier};
+use crate::auth::{Authority, Credential, Identity, Key, Lifetimes, Revocations, Tickets, Verifier};
 use crate::origin::Origin;
 use crate::peer::{Peer, PeerPrefix};
 use crate::protocol::Transport;
@@ -63,6 +63,13 @@ impl Gate {
     pub fn still_admits(&self, route: &str, origin: Option<&Origin>, authority: &Authority) -> bool {
         let same_route = self.routes.iter().find(|known| *known.label == *route);
         same_route.is_some_and(|route| route.origins.still_permits(origin)) && self.verifier.trusts(authority)
+    }
+
+    /// The same with other keys of one issuer.
+    #[must_use]
+    pub fn with_keys(&self, issuer: &str, keys: &[Key]) -> Gate {
+        let verifier = Arc::new(self.verifier.with_keys(issuer, keys));
+        Gate { hosts: self.hosts.clone(), routes: self.routes.clone(), verifier }
     }
 
     /// How long a token that is admitted now can be good, in seconds: so long a revocation

@@ -37,7 +37,7 @@ impl<'a> Host<'a> {
 }
 
 /// The `hosts` key, parsed: which names and addresses are served.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct HostPolicy {
     served: Box<[Authority]>,
 }

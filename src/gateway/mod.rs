@@ -14,6 +14,7 @@ pub use failure::Failure;
 use crate::config::{self, InternalListen, Loaded};
 use crate::events;
 use crate::internal::{self, Bound, Guard, Internal, Predecessor, RevocationFile};
+use crate::keyring::Keeper;
 use crate::ledger::{Format, Level, Log};
 use crate::net::{self, Orders, Shared, Whom};
 use crate::rejection::Rejection;
@@ -68,6 +69,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         watch,
         files,
         endpoints,
+        key_sources,
     } = loaded;
     let (revocation_file, revocations) = revocations.unzip();
     let revocations = revocations.unwrap_or_default();
@@ -130,6 +132,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         if let (Some(events), Some(told)) = (&shared.events, told) {
             tokio::task::spawn_local(events::deliver(Arc::clone(events), told));
         }
+        let keeper = Keeper::start(key_sources, &shared);
         let alive = Rc::clone(&notifier);
         tokio::task::spawn_local(async move { alive.keep_alive().await });
         notifier.ready();
@@ -137,7 +140,9 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
             ready(&addresses);
         }
         let drains = Drains { timeout: server.drain_timeout, outlive };
-        signals.serve(&shared, &notifier, asked, &options.config_path, watch, drains).await;
+        let reloading =
+            Reloading { shared: &shared, notifier: &notifier, keeper: &keeper, config: &options.config_path };
+        signals.serve(&reloading, asked, watch, drains).await;
         Ok(())
     });
     shared.stop();
@@ -224,28 +229,38 @@ fn raise_file_limit() {
 }
 
 /// Reads the configuration anew and swaps the rules whole, or keeps those that are there.
-async fn reload(
-    shared: &Shared,
-    notifier: &Notifier,
-    config_path: &Path,
-    watch: &mut config::Watch,
-) -> Result<String, String> {
-    notifier.reloading();
-    let outcome = reread(shared, config_path, watch).await;
-    notifier.ready();
+async fn reload(gateway: &Reloading<'_>, watch: &mut config::Watch) -> Result<String, String> {
+    gateway.notifier.reloading();
+    let outcome = reread(gateway, watch).await;
+    gateway.notifier.ready();
     outcome
 }
 
-async fn reread(shared: &Shared, config_path: &Path, watch: &mut config::Watch) -> Result<String, String> {
-    match config::load(config_path) {
-        Ok(loaded) if !shared.sandbox.lets_reach(&Reach::of(&loaded.endpoints)) => {
-            let why = format!("everything stays as it was: {OUT_OF_REACH}");
-            shared.ledger.reloaded(Err(&why));
-            Err(why)
-        }
+/// What a reload needs of a running gateway.
+struct Reloading<'g> {
+    shared: &'g Shared,
+    notifier: &'g Notifier,
+    keeper: &'g Keeper,
+    config: &'g Path,
+}
+
+async fn reread(gateway: &Reloading<'_>, watch: &mut config::Watch) -> Result<String, String> {
+    let Reloading { shared, keeper, config, .. } = gateway;
+    let stays = |why: &str| {
+        let why = format!("everything stays as it was: {why}");
+        shared.ledger.reloaded(Err(&why));
+        Err(why)
+    };
+    match config::load(config) {
+        Ok(loaded) if !shared.sandbox.lets_reach(&Reach::of(&loaded.endpoints)) => stays(OUT_OF_REACH),
         Ok(loaded) => {
+            let prepared = match keeper.prepare(loaded.key_sources).await {
+                Ok(prepared) => prepared,
+                Err(why) => return stays(&why),
+            };
             *watch = loaded.watch;
-            shared.rules.store(Arc::new(net::Rules { gate: loaded.gate, tls: loaded.tls }));
+            let gate = keeper.adopt(prepared, loaded.gate);
+            shared.rules.store(Arc::new(net::Rules { gate, tls: loaded.tls }));
             if let (Some(events), Some(new)) = (&shared.events, loaded.events) {
                 events.set(new.settings);
             }
@@ -257,12 +272,11 @@ async fn reread(shared: &Shared, config_path: &Path, watch: &mut config::Watch) 
             Ok(what)
         }
         Err(failure) => {
-            let mut why = format!("everything stays as it was: {}", failure.summary());
+            let mut why = failure.summary();
             if failure.is_denial() && shared.sandbox.landlock.is_in_force() {
                 why.push_str(OUTSIDE);
             }
-            shared.ledger.reloaded(Err(&why));
-            Err(why)
+            stays(&why)
         }
     }
 }

@@ -1,14 +1,12 @@
 //! Owns what the operator's signals do: drain, end at once, reload.
 //! Never knows how a session is closed or a file is read.
 
-use super::notify::Notifier;
-use super::{WATCH_INTERVAL, reload};
+use super::{Reloading, WATCH_INTERVAL, reload};
 use crate::config::Watch;
 use crate::ledger::Level;
 use crate::net::{Control, Drain, Newcomers, Shared};
 use crate::rejection::Rejection;
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -52,13 +50,12 @@ impl Signals {
     /// Serves signals until the gateway has drained.
     pub(super) async fn serve(
         mut self,
-        shared: &Shared,
-        notifier: &Notifier,
+        gateway: &Reloading<'_>,
         mut asked: mpsc::Receiver<Control>,
-        config: &Path,
         mut watch: Watch,
         drains: Drains,
     ) {
+        let Reloading { shared, notifier, .. } = gateway;
         let mut look = tokio::time::interval(WATCH_INTERVAL);
         let end = loop {
             tokio::select! {
@@ -66,18 +63,18 @@ impl Signals {
                 _ = self.interrupt.recv() => break drains.of_signal(),
                 _ = self.hangup.recv() => {
                     // What came of it is in the log.
-                    let _ = reload(shared, notifier, config, &mut watch).await;
+                    let _ = reload(gateway, &mut watch).await;
                 }
                 Some(asked) = asked.recv() => match asked {
                     Control::Drain => break drains.of_signal(),
                     Control::HandedOver => break (Rejection::Restart, Newcomers::LeftToSuccessor),
                     Control::Reload(told) => {
-                        let _ = told.send(reload(shared, notifier, config, &mut watch).await);
+                        let _ = told.send(reload(gateway, &mut watch).await);
                     }
                 },
                 _ = look.tick() => {
                     if watch.changed() {
-                        let _ = reload(shared, notifier, config, &mut watch).await;
+                        let _ = reload(gateway, &mut watch).await;
                     }
                 }
             }

@@ -3,13 +3,13 @@
 
 use super::reply::{Reply, json, problem};
 use super::revocation_file::RevocationFile;
-use crate::ledger::Level;
+use crate::ledger::{KeyState, Level};
 use crate::net::{Control, Shared, Whom};
 use crate::rejection::Rejection;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 /// Sessions that are listed at most, unless fewer are asked for.
@@ -39,8 +39,19 @@ pub(super) fn status(shared: &Shared) -> Reply {
             "rooms": shared.hub.rooms(),
             "revocations": shared.throttles.revocations.count(),
             "sandbox": sandbox(shared),
+            "keys": keys(shared),
         }),
     )
+}
+
+/// The fetched keys of each issuer that has a `jwks_url`.
+fn keys(shared: &Shared) -> Vec<Value> {
+    let states = shared.ledger.keys().states(Instant::now());
+    let state = |state: &KeyState| {
+        let age = state.age.map(|age| age.as_secs());
+        json!({ "issuer": state.issuer, "keys": state.keys, "age_seconds": age })
+    };
+    states.iter().map(state).collect()
 }
 
 /// The state of each kind of restriction, and what is missing where something is.

@@ -166,6 +166,9 @@ async fn answer(mut request: Request<Incoming>, port: &Rc<Port>) -> Reply {
         ("/readyz", &Method::GET) if shared.is_draining() => {
             text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
         }
+        ("/readyz", &Method::GET) if shared.ledger.keys().is_lacking() => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "an issuer has no keys\n")
+        }
         ("/readyz", &Method::GET) => text(StatusCode::OK, "ready\n"),
         ("/metrics", &Method::GET) => {
             let sandbox = shared.sandbox.states();

@@ -1,10 +1,11 @@
 //! Owns the Prometheus text format (version 0.0.4) of the counters.
 //! Never knows who asks.
 //!
-//! Every label value is a name from the table of reasons or a number of ours, so there is
-//! nothing to escape: no text of a peer becomes a series.
+//! Every label value is a name of ours, a number, or the name of an issuer in the configuration,
+//! which is escaped: no text of a peer becomes a series.
 
 use super::counters::{Counter, Counters, WorkerCounters};
+use super::keys::KeyState;
 use std::fmt::Write;
 
 pub(super) fn render(
@@ -13,6 +14,7 @@ pub(super) fn render(
     rooms: usize,
     draining: bool,
     sandbox: &[(&'static str, &'static str)],
+    keys: &[KeyState],
 ) -> String {
     let mut page = Page(String::with_capacity(8 << 10));
     page.head("portcullis_connections", "gauge", "Connections held, from accept to close.");
@@ -82,6 +84,7 @@ pub(super) fn render(
     );
     page.sample("portcullis_reloads_total", "{result=\"taken\"}", counters.reloads.get());
     page.sample("portcullis_reloads_total", "{result=\"failed\"}", counters.reloads_failed.get());
+    page.keys(keys);
     page.head("portcullis_panics_total", "counter", "Faults of ours that ended one connection.");
     page.sample("portcullis_panics_total", "", counters.panics.get());
     page.head("portcullis_log_lines_dropped_total", "counter", "Log lines lost because stderr was not read.");
@@ -97,7 +100,36 @@ impl Page {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
+    /// Nothing where no issuer has a `jwks_url`.
+    fn keys(&mut self, states: &[KeyState]) {
+        if states.is_empty() {
+            return;
+        }
+        self.head("portcullis_keys", "gauge", "Fetched keys in force, by issuer.");
+        for state in states {
+            let labels = format!("{{issuer=\"{}\"}}", escaped(&state.issuer));
+            self.sample("portcullis_keys", &labels, u64::try_from(state.keys).unwrap_or(u64::MAX));
+        }
+        self.head("portcullis_keys_age_seconds", "gauge", "Since the issuer has confirmed its keys.");
+        for (state, age) in states.iter().filter_map(|state| Some((state, state.age?))) {
+            let labels = format!("{{issuer=\"{}\"}}", escaped(&state.issuer));
+            self.sample("portcullis_keys_age_seconds", &labels, age.as_secs());
+        }
+        self.head("portcullis_key_fetches_total", "counter", "Fetches of keys, by issuer and outcome.");
+        for state in states {
+            for (outcome, count) in state.fetches {
+                let labels = format!("{{issuer=\"{}\",outcome=\"{outcome}\"}}", escaped(&state.issuer));
+                self.sample("portcullis_key_fetches_total", &labels, count);
+            }
+        }
+    }
+
     pub(super) fn sample(&mut self, name: &str, labels: &str, value: u64) {
         let _ = writeln!(self.0, "{name}{labels} {value}");
     }
+}
+
+/// A label value (Prometheus text format 0.0.4).
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -3,6 +3,7 @@
 
 mod backend;
 mod counters;
+mod keys;
 mod line;
 mod log;
 mod metrics;
@@ -10,6 +11,7 @@ mod request_id;
 
 pub use backend::{EventCounters, EventLoss};
 pub use counters::{Gauge, WorkerCounters};
+pub use keys::{FETCH_OUTCOMES, KeyBoard, KeyState};
 pub use line::{Facts, clean};
 pub use log::{Format, Level, Log};
 pub use request_id::RequestId;
@@ -17,11 +19,13 @@ pub use request_id::RequestId;
 use crate::rejection::{Answer, Rejection};
 use counters::Counters;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Counters and audit lines of one gateway.
 #[derive(Debug)]
 pub struct Ledger {
     counters: Counters,
+    keys: KeyBoard,
     log: Log,
 }
 
@@ -29,7 +33,7 @@ impl Ledger {
     /// A ledger for so many workers that writes to `log`.
     #[must_use]
     pub fn new(workers: usize, log: Log) -> Arc<Ledger> {
-        Arc::new(Ledger { counters: Counters::new(workers), log })
+        Arc::new(Ledger { counters: Counters::new(workers), keys: KeyBoard::default(), log })
     }
 
     /// The counters of one worker; those of a worker that is not there count nowhere.
@@ -54,6 +58,12 @@ impl Ledger {
     #[must_use]
     pub fn closing(&self) -> &Gauge {
         &self.counters.closing
+    }
+
+    /// The fetched keys of the issuers.
+    #[must_use]
+    pub fn keys(&self) -> &KeyBoard {
+        &self.keys
     }
 
     /// A handshake that ended without a WebSocket: one line, one count.
@@ -123,7 +133,8 @@ impl Ledger {
     /// is the state of each kind of restriction.
     #[must_use]
     pub fn metrics(&self, rooms: usize, draining: bool, sandbox: &[(&'static str, &'static str)]) -> String {
-        metrics::render(&self.counters, self.log.dropped_lines(), rooms, draining, sandbox)
+        let keys = self.keys.states(Instant::now());
+        metrics::render(&self.counters, self.log.dropped_lines(), rooms, draining, sandbox, &keys)
     }
 
     /// Waits until every line is written.

@@ -5,6 +5,7 @@ use super::answer::DemoPage;
 use super::orders::OrderDesk;
 use super::proxied::ProxyProtocol;
 use super::tls::Material;
+use crate::auth::Key;
 use crate::broadcast::Hub;
 use crate::events::Events;
 use crate::gate::{Gate, HeadLimits, Throttles};
@@ -26,6 +27,14 @@ pub struct Rules {
     pub gate: Gate,
     /// Certificate and key.
     pub tls: Material,
+}
+
+impl Rules {
+    /// The same with other keys of one issuer.
+    #[must_use]
+    pub fn with_keys(&self, issuer: &str, keys: &[Key]) -> Rules {
+        Rules { gate: self.gate.with_keys(issuer, keys), tls: self.tls.clone() }
+    }
 }
 
 /// Bounds of what comes before the 101.

@@ -24,6 +24,8 @@ mod dev_command;
 mod events;
 mod handshake_time;
 mod internal_port;
+mod jwks;
+mod jwks_faults;
 mod limits;
 mod logs;
 mod outbound;

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use rcgen::{KeyPair, RsaKeySize};
+use rustls::pki_types::pem::PemObject as _;
 use std::path::Path;
 
 /// The algorithms that the gateway knows.
@@ -121,6 +122,25 @@ impl SigningKey {
     /// The same key under another algorithm of its family (RS256 as PS256).
     pub(crate) fn used_as(&self, alg: Alg) -> SigningKey {
         SigningKey::from_private_pem(alg, &self.kid, &self.private_pem)
+    }
+
+    /// The public half as a member of a JWK Set (RFC 7517).
+    pub(crate) fn jwk(&self) -> serde_json::Value {
+        let pem = rustls::pki_types::SubjectPublicKeyInfoDer::from_pem_slice(self.public_pem.as_bytes());
+        let spki = pem.expect("a public key");
+        let tail = |octets: usize| &spki[spki.len() - octets..];
+        let encode = |octets: &[u8]| URL_SAFE_NO_PAD.encode(octets);
+        let mut jwk = match self.alg {
+            Alg::Es256 => {
+                let (x, y) = tail(64).split_at(32);
+                serde_json::json!({"kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y)})
+            }
+            Alg::EdDsa => serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": encode(tail(32))}),
+            Alg::Hs256 | Alg::Rs256 | Alg::Ps256 | Alg::Es384 => panic!("not needed by a test"),
+        };
+        jwk["kid"] = self.kid.as_str().into();
+        jwk["alg"] = self.alg.name().into();
+        jwk
     }
 
     /// `base64url(header).base64url(claims).base64url(signature)`, whatever the texts are.

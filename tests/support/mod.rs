@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 pub(crate) mod given;
 pub(crate) mod handshake;
 pub(crate) mod internal;
+pub(crate) mod issuer;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod pki;

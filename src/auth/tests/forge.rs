@@ -143,6 +143,7 @@ pub(super) fn issuer(keys: Vec<Key>) -> Issuer {
         require: Required::default(),
         keys,
         claims: ClaimPaths::default(),
+        wanted: None,
     }
 }
 

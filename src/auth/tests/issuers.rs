@@ -20,6 +20,7 @@ fn nameless(name: &str, keys: Vec<Key>) -> Issuer {
         typ: "".into(),
         require: Required { iss: false, aud: false, exp: true },
         claims: ClaimPaths { subject: "username".into(), ..ClaimPaths::default() },
+        wanted: None,
         keys,
     }
 }

@@ -174,6 +174,7 @@ fn the_examples_of_rfc_7515_verify() {
             typ: "".into(),
             require: Required { iss: true, aud: false, exp: true },
             claims: ClaimPaths { subject: "iss".into(), ..ClaimPaths::default() },
+            wanted: None,
             keys,
         };
         let verifier = Verifier::new(vec![joe]);

@@ -104,6 +104,7 @@ fn gate(routes: Vec<Route>) -> Gate {
         typ: "JWT".into(),
         require: Required { iss: true, aud: true, exp: true },
         keys: vec![key],
+        wanted: None,
         claims: ClaimPaths {
             subject: "sub".into(),
             subscribe: "subscribe".into(),
@@ -456,6 +457,7 @@ fn a_revocation_is_remembered_as_long_as_the_longest_token_of_any_route_and_for_
     assert_eq!(gate(vec![route("/chat/{room}"), long]).longest_authority_seconds(), 100_120);
     let key = Key::from_secret(&Secret::new(SECRET.to_vec()), None).unwrap_or_else(|_| panic!("a key"));
     let endless = Issuer {
+        wanted: None,
         issuer: "https://id.example".into(),
         audience: "chat".into(),
         typ: "JWT".into(),

@@ -82,6 +82,10 @@ impl Sessions {
         held.session.renew(publisher, identity.ends_at().map(|ends_at| until(ends_at, now)));
         held.about.authority = identity.authority().clone();
         self.settle(key, now);
+        if let Some(reason) = self.held.get(key).and_then(|held| self.has_fallen(&held.about)) {
+            self.close(key, reason, now);
+            return false;
+        }
         true
     }
 }

@@ -127,7 +127,7 @@ impl Sessions {
     /// Why a session that has just been admitted may not go on: its token may have been
     /// revoked, or the rules changed, since it was judged, and the order to end such sessions
     /// may have come before there was this one.
-    fn has_fallen(&self, about: &About) -> Option<Rejection> {
+    pub(super) fn has_fallen(&self, about: &About) -> Option<Rejection> {
         if self.shared.throttles.revocations.is_revoked(&about.authority) {
             return Some(Rejection::Revoked);
         }
