@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`rejection`] [`room`] [`origin`] [`peer`] [`secret`] [`endpoint`] | names and newtypes |
 //! | 1 | [`gate`] [`auth`] [`codec`] [`protocol`] [`broadcast`] [`throttle`] | decide: no sockets, no clock, no logging |
-//! | 2 | [`net`] [`session`] [`internal`] [`keyring`] [`events`] [`webhook`] [`outbound`] [`ledger`] [`sandbox`] | act: sockets, TLS, HTTP, frames in and out; give rights up |
+//! | 2 | [`net`] [`session`] [`internal`] [`keyring`] [`events`] [`authorize`] [`webhook`] [`outbound`] [`ledger`] [`sandbox`] | act: sockets, TLS, HTTP, frames in and out; give rights up |
 //! | 3 | [`config`] [`gateway`] | compose: config -> parts -> bind -> run -> drain |
 //! | 4 | [`cli`] | argv -> a command |
 
@@ -25,6 +25,7 @@ pub mod gate;
 pub mod protocol;
 pub mod throttle;
 
+pub mod authorize;
 pub mod events;
 pub mod internal;
 pub mod keyring;

@@ -295,6 +295,11 @@ reasons! {
     SendUtf8 "send_utf8" refuse(400, "Text must be UTF-8; send application/octet-stream as what it is");
     /// Some worker is so far behind that nothing more is taken.
     Congested "congested" refuse_with(503, "The workers are behind: try again", Field::RetryAfter(1));
+    /// The backend that is asked refused it.
+    AuthorizeRefused "authorize_refused" refuse(403, "The backend does not admit this");
+    /// The backend that is asked did not answer in time, or nothing that is understood.
+    AuthorizeUnavailable "authorize_unavailable"
+        refuse_with(503, "The backend that decides gives no answer", Field::RetryAfter(5));
     /// A fault of ours before the 101.
     HandshakeFailed "handshake_failed" refuse(500, "The gateway failed; it has been logged");
 
@@ -357,6 +362,10 @@ reasons! {
     Kicked "kicked" Answer::Close(3003);
     /// A message without a publish grant.
     PublishNotGranted "publish_not_granted" Answer::Close(3003);
+    /// A message that the backend refused.
+    MessageRefused "message_refused" Answer::Close(3003);
+    /// A message that the backend could not be asked about.
+    MessageNotJudged "message_not_judged" Answer::Close(1013);
     /// No pong in time.
     NoPong "no_pong" Answer::Close(3008);
 }

@@ -5,6 +5,7 @@ use super::authority::Authority;
 use super::claims::Facts;
 use super::grant::RoomGrant;
 use super::key::Key;
+use super::narrowing::Narrowing;
 use crate::rejection::Rejection;
 use crate::room::{RoomName, RoomPattern};
 use std::sync::Arc;
@@ -64,10 +65,25 @@ impl Identity {
     /// # Errors
     /// [`Rejection::RoomNotGranted`] without a subscribe grant, whatever the publish grants are.
     pub fn grant(&self, room: &RoomName) -> Result<RoomGrant<'_>, Rejection> {
-        if !grants(&self.subscribe, room) {
+        self.grant_within(room, None)
+    }
+
+    /// The same where the grants reach no further than a narrowing.
+    ///
+    /// # Errors
+    /// [`Rejection::RoomNotGranted`] without a subscribe grant within it.
+    pub fn grant_within(
+        &self,
+        room: &RoomName,
+        narrowing: Option<&Narrowing>,
+    ) -> Result<RoomGrant<'_>, Rejection> {
+        let within =
+            |lets: fn(&Narrowing, &RoomName) -> bool| narrowing.is_none_or(|narrow| lets(narrow, room));
+        if !grants(&self.subscribe, room) || !within(Narrowing::lets_subscribe) {
             return Err(Rejection::RoomNotGranted);
         }
-        Ok(RoomGrant::of(self, room.clone(), grants(&self.publish, room)))
+        let publish = grants(&self.publish, room) && within(Narrowing::lets_publish);
+        Ok(RoomGrant::of(self, room.clone(), publish))
     }
 }
 

@@ -2,6 +2,7 @@
 //! Never knows what the parts do with what they are told.
 
 mod auth;
+mod authorize;
 mod document;
 mod events;
 mod files;
@@ -61,6 +62,8 @@ pub struct Loaded {
     pub internal: Option<Internal>,
     /// `[events]`.
     pub events: Option<Events>,
+    /// `[authorize]`.
+    pub authorize: Option<crate::authorize::Settings>,
     /// `auth.revocation_file`, and what it holds.
     pub revocations: Option<(PathBuf, Revocations)>,
     /// What is looser than the default, or soon a fault.
@@ -139,7 +142,7 @@ pub fn internal(path: &Path) -> Result<Option<Internal>, Failure> {
     let text = read_text(path)?;
     let (internal, findings) = walk(path, &text, |root| {
         let folder = Folder::of(path, surroundings.credentials.as_deref());
-        for other in ["server", "tls", "origins", "auth", "limits", "route", "events"] {
+        for other in ["server", "tls", "origins", "auth", "limits", "route", "events", "authorize"] {
             root.place(other);
         }
         Some(internal::read(root.section("internal"), &folder, surroundings.now, &[]))
@@ -182,7 +185,7 @@ fn signing_in(path: &Path, surroundings: &Surroundings) -> Result<Signing, Failu
     let text = read_text(path)?;
     let (signing, findings) = walk(path, &text, |root| {
         let folder = Folder::of(path, surroundings.credentials.as_deref());
-        for other in ["server", "tls", "origins", "limits", "route", "internal", "events"] {
+        for other in ["server", "tls", "origins", "limits", "route", "internal", "events", "authorize"] {
             root.place(other);
         }
         let facts = auth::read(root.section("auth"), &folder);
@@ -199,6 +202,7 @@ struct Parts {
     limits: Limits,
     internal: Option<Internal>,
     events: Option<Events>,
+    authorize: Option<crate::authorize::Settings>,
     revocations: Option<(PathBuf, Revocations)>,
     watch: Watch,
     files: Vec<PathBuf>,
@@ -215,6 +219,7 @@ impl Parts {
             limits,
             internal,
             events,
+            authorize,
             revocations,
             watch,
             files,
@@ -228,6 +233,7 @@ impl Parts {
             limits,
             internal,
             events,
+            authorize,
             revocations,
             warnings,
             watch,
@@ -288,6 +294,7 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     let routes = route::read_all(root, &globals);
     let internal = internal::read(root.section("internal"), &folder, surroundings.now, &server.listen);
     let events = events::read(root.section("events"), &folder);
+    let authorize = authorize::read(root.section("authorize"), &folder, &routes, limits.handshake_timeout);
 
     let watch = Watch::new(tls.paths.clone());
     // TLS asks by name on its own, so the policy is made twice.
@@ -304,8 +311,10 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     let mut files = vec![path.to_owned()];
     files.extend(folder.opened());
     let (tls, revocations, key_sources) = (tls?, auth.revocations, auth.key_sources);
-    let hooks = events.iter().map(|events| events.settings.hook.endpoint.clone());
-    let endpoints = hooks.chain(key_sources.iter().map(|source| source.endpoint.clone())).collect();
+    let told = events.iter().map(|events| &events.settings.hook);
+    let hooks = told.chain(authorize.iter().map(|authorize| &authorize.hook));
+    let sources = key_sources.iter().map(|source| source.endpoint.clone());
+    let endpoints = hooks.map(|hook| hook.endpoint.clone()).chain(sources).collect();
     Some(Parts {
         server,
         tls,
@@ -313,6 +322,7 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
         limits,
         internal,
         events,
+        authorize,
         revocations,
         watch,
         files,

@@ -10,7 +10,9 @@ use super::route::Route;
 use super::subprotocol::{self, BEARER};
 use super::target::TargetForm;
 use super::upgrade::UpgradeRequest;
-use crate::auth::{Authority, Credential, Identity, Key, Lifetimes, Revocations, Tickets, Verifier};
+use crate::auth::{
+    Authority, Credential, Identity, Key, Lifetimes, Narrowing, Revocations, Tickets, Verifier,
+};
 use crate::origin::Origin;
 use crate::peer::{Peer, PeerPrefix};
 use crate::protocol::Transport;
@@ -98,6 +100,7 @@ pub struct Admitted {
     subprotocol: Option<Box<str>>,
     deflate: Option<DeflateAnswer>,
     origin: Option<Origin>,
+    narrowing: Option<Arc<Narrowing>>,
 }
 
 impl Gate {
@@ -186,6 +189,7 @@ impl Approach<'_> {
             deflate,
             origin: self.origin.into_origin(),
             identity,
+            narrowing: None,
         };
         Ok((admitted, place))
     }
@@ -282,6 +286,32 @@ impl Admitted {
     /// Who was admitted.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Lets the grants reach no further than this.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::RoomNotGranted`] where its room is not within it.
+    pub fn narrow(&mut self, narrowing: Narrowing) -> Result<(), Rejection> {
+        let _grant = self.identity.grant_within(&self.room, Some(&narrowing))?;
+        self.narrowing = Some(Arc::new(narrowing));
+        Ok(())
+    }
+
+    /// How far its grants reach, where that is less than the token says.
+    #[must_use]
+    pub fn narrowing(&self) -> Option<&Arc<Narrowing>> {
+        self.narrowing.as_ref()
+    }
+
+    /// What a refusal after this tells.
+    #[must_use]
+    pub fn refused(&self, reason: Rejection) -> Refused {
+        let origin = self.origin.clone().map_or(LoggedOrigin::Absent, LoggedOrigin::Is);
+        let (route, subject) =
+            (Some(Arc::clone(&self.route.label)), Some(Arc::clone(self.identity.subject())));
+        Refused { reason, route, origin, subject }
     }
 
     /// By which route.

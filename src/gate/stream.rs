@@ -9,7 +9,7 @@ use super::origin_policy::PermittedOrigin;
 use super::refused::{LoggedOrigin, Refused};
 use super::route::Route;
 use super::target::TargetForm;
-use crate::auth::{Identity, RoomGrant};
+use crate::auth::{Identity, Narrowing, RoomGrant};
 use crate::codec::{self, Opcode};
 use crate::origin::Origin;
 use crate::protocol::SessionPolicy;
@@ -187,6 +187,21 @@ impl Sending {
     #[must_use]
     pub fn kind(&self) -> Opcode {
         self.kind
+    }
+
+    /// The page that sends, if it is one.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// Whether it may still be sent where the grants reach no further than this.
+    ///
+    /// # Errors
+    /// [`Rejection::RoomNotGranted`], [`Rejection::SendNotGranted`].
+    pub fn within(&self, narrowing: &Narrowing) -> Result<(), Rejection> {
+        let grant = self.identity.grant_within(&self.room, Some(narrowing))?;
+        if grant.may_publish() { Ok(()) } else { Err(Rejection::SendNotGranted) }
     }
 
     /// What may be logged of it, with the reason why it is refused after all.

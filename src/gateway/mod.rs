@@ -64,6 +64,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         limits,
         internal,
         events,
+        authorize,
         revocations,
         warnings: _,
         watch,
@@ -96,7 +97,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
 
     let log = Log::to_stderr(options.log_level, options.log_format).map_err(Failure::thread)?;
     let rules = net::Rules { gate, tls };
-    let beside = parts::Beside { page: options.demo_page, revocations, sandbox, events };
+    let beside = parts::Beside { page: options.demo_page, revocations, sandbox, events, authorize };
     let whole = parts::whole(rules, &limits, &server, log, beside);
     let parts::Whole { shared, orders, asked, told } = whole;
     tell_sandbox(&shared);

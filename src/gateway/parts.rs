@@ -2,6 +2,7 @@
 //! Never knows TOML.
 
 use crate::auth::{Revocations, Tickets};
+use crate::authorize::{self, Authorize};
 use crate::broadcast::Hub;
 use crate::config::{self, Limits, Server};
 use crate::events::{Events, Waiting};
@@ -36,16 +37,18 @@ pub(super) struct Beside {
     pub(super) revocations: Revocations,
     pub(super) sandbox: sandbox::Report,
     pub(super) events: Option<config::Events>,
+    pub(super) authorize: Option<authorize::Settings>,
 }
 
 pub(super) fn whole(rules: Rules, limits: &Limits, server: &Server, log: Log, beside: Beside) -> Whole {
-    let Beside { page, revocations, sandbox, events } = beside;
+    let Beside { page, revocations, sandbox, events, authorize } = beside;
     let workers = server.workers.get();
     let (desk, orders) = OrderDesk::new(workers);
     let (control, asked) = mpsc::channel(1);
     let ledger = Ledger::new(workers, log);
     let events = events.map(|events| Events::new(events.settings, events.queue, Arc::clone(&ledger)));
     let (events, told) = events.unzip();
+    let authorize = authorize.map(|settings| Authorize::new(settings, Arc::clone(&ledger)));
     let shared = Arc::new(Shared {
         hub: Hub::new(workers),
         ledger,
@@ -67,6 +70,7 @@ pub(super) fn whole(rules: Rules, limits: &Limits, server: &Server, log: Log, be
         handshakes: RateTable::new(limits.handshakes_per_address, ADDRESSES_MAX),
         addresses: CountTable::new(),
         events,
+        authorize,
         page,
         proxies: server.proxies.clone(),
         proxy_protocol: server.proxy_protocol,

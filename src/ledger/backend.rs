@@ -6,6 +6,67 @@ use super::metrics::Page;
 use crate::outbound::OutboundError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// What the backend is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedFor {
+    /// A connection and its room.
+    Connection,
+    /// A message.
+    Message,
+}
+
+/// What came of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It may be.
+    Allowed,
+    /// It may be, with less than the token grants.
+    Narrowed,
+    /// It may not be.
+    Refused,
+    /// No answer that is understood.
+    Failed,
+}
+
+impl Asked {
+    const ALL: [(Asked, &'static str); 4] = [
+        (Asked::Allowed, "allowed"),
+        (Asked::Narrowed, "narrowed"),
+        (Asked::Refused, "refused"),
+        (Asked::Failed, "failed"),
+    ];
+}
+
+/// The numbers of questions.
+#[derive(Debug, Default)]
+pub(super) struct AskedCounters {
+    connections: [Counter; 4],
+    messages: [Counter; 4],
+}
+
+impl AskedCounters {
+    pub(super) fn asked(&self, what: AskedFor, came: Asked) {
+        let counters = match what {
+            AskedFor::Connection => &self.connections,
+            AskedFor::Message => &self.messages,
+        };
+        if let Some((_, counter)) = Asked::ALL.iter().zip(counters).find(|((asked, _), _)| *asked == came) {
+            counter.add(1);
+        }
+    }
+
+    pub(super) fn render(&self, page: &mut Page) {
+        let help = "Questions to the backend, by what was asked for and what came of it.";
+        page.head("portcullis_authorize_total", "counter", help);
+        for (on, counters) in [("connection", &self.connections), ("message", &self.messages)] {
+            for ((_, result), counter) in Asked::ALL.iter().zip(counters) {
+                let labels = format!("{{on=\"{on}\",result=\"{result}\"}}");
+                page.sample("portcullis_authorize_total", &labels, counter.get());
+            }
+        }
+    }
+}
+
 /// Why an event is never told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventLoss {

@@ -1,7 +1,7 @@
 //! Owns the numbers: one per reason, one per kind of event.
 //! Never knows their text form.
 
-use super::backend::EventCounters;
+use super::backend::{AskedCounters, EventCounters};
 use crate::rejection::{Answer, Rejection};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -78,6 +78,7 @@ pub(super) struct Counters {
     pub(super) reloads: Counter,
     pub(super) reloads_failed: Counter,
     pub(super) events: EventCounters,
+    pub(super) asked: AskedCounters,
     /// Publications that were asked for again and not made again.
     pub(super) publish_repeats: Counter,
     /// Idempotency keys that were forgotten before their time.
@@ -102,6 +103,7 @@ impl Counters {
             reloads: Counter::default(),
             reloads_failed: Counter::default(),
             events: EventCounters::default(),
+            asked: AskedCounters::default(),
             publish_repeats: Counter::default(),
             publish_keys_forgotten: Counter::default(),
             workers: (0..workers).map(|_| WorkerCounters::default()).collect(),

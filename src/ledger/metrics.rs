@@ -77,6 +77,7 @@ pub(super) fn render(
     );
     page.sample("portcullis_publish_keys_forgotten_total", "", counters.publish_keys_forgotten.get());
     counters.events.render(&mut page);
+    counters.asked.render(&mut page);
     page.head(
         "portcullis_reloads_total",
         "counter",

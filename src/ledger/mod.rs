@@ -9,7 +9,7 @@ mod log;
 mod metrics;
 mod request_id;
 
-pub use backend::{EventCounters, EventLoss};
+pub use backend::{Asked, AskedFor, EventCounters, EventLoss};
 pub use counters::{Gauge, WorkerCounters};
 pub use keys::{FETCH_OUTCOMES, KeyBoard, KeyState};
 pub use line::{Facts, clean};
@@ -105,6 +105,11 @@ impl Ledger {
             Ok(detail) => self.tell(Level::Info, "reloaded", detail),
             Err(why) => self.tell(Level::Error, "reload_failed", why),
         }
+    }
+
+    /// A question to the backend, and what came of it.
+    pub fn asked(&self, what: AskedFor, came: Asked) {
+        self.counters.asked.asked(what, came);
     }
 
     /// The numbers of events.

@@ -2,6 +2,7 @@
 //! Never knows a rule: it carries out what floor 1 decides.
 
 mod answer;
+mod authorized;
 mod http;
 mod judged;
 mod link;
@@ -9,6 +10,7 @@ mod listener;
 mod opening;
 mod orders;
 mod proxied;
+mod sending;
 mod shared;
 pub mod tls;
 mod worker;

@@ -2,15 +2,16 @@
 //! Never knows a rule: it brings the octets to floor 1 and carries out the answer.
 
 use super::answer;
+use super::authorized::{self, Asker};
 use super::http::serve;
 use super::judged::{Judged, hear, judge_request};
 use super::link::{Link, Scratch};
 use super::listener::{Accepted, Permit};
 use super::proxied::{ProxyProtocol, read_header};
+use super::sending;
 use super::shared::{Rules, Shared};
 use super::tls::{TlsFault, TlsState, TlsWire};
 use crate::auth::Identity;
-use crate::events::{Event, What, Whose};
 use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Reader, Refused, Sending, judge_head};
 use crate::ledger::{Facts, RequestId};
 use crate::origin::Origin;
@@ -18,7 +19,6 @@ use crate::peer::Peer;
 use crate::protocol::events::COMMENT;
 use crate::rejection::{Answer, Rejection};
 use crate::throttle::CountPermit;
-use bytes::Bytes;
 use socket2::SockRef;
 use std::cell::RefCell;
 use std::io;
@@ -198,12 +198,22 @@ impl Opening<'_> {
         };
         Ok(match judged {
             Judged::Admitted { admitted, place } => {
-                Verdict::Admitted { admitted, place, response, head_bytes: came.head_bytes }
+                match authorized::connection(admitted, self.asker(), self.shared).await {
+                    Ok(admitted) => {
+                        Verdict::Admitted { admitted, place, response, head_bytes: came.head_bytes }
+                    }
+                    Err(refused) => self.refuse_authorized(refused, None),
+                }
             }
             Judged::Stream { admitted, place, reader } => {
-                let reply = answer::readable(answer::stream(strict_transport), reader.as_ref());
-                let response = answer::unending(&reply, COMMENT);
-                Verdict::Admitted { admitted, place, response, head_bytes: came.head_bytes }
+                match authorized::connection(admitted, self.asker(), self.shared).await {
+                    Ok(admitted) => {
+                        let reply = answer::readable(answer::stream(strict_transport), reader.as_ref());
+                        let response = answer::unending(&reply, COMMENT);
+                        Verdict::Admitted { admitted, place, response, head_bytes: came.head_bytes }
+                    }
+                    Err(refused) => self.refuse_authorized(refused, reader.as_ref()),
+                }
             }
             Judged::Message { sending, reader } => self.take_message(&sending, came, reader.as_ref()).await?,
             Judged::Refused { refused, .. } | Judged::StreamRefused { refused, .. } => {
@@ -215,6 +225,19 @@ impl Opening<'_> {
             | Judged::Preflight { .. }
             | Judged::StreamPreflight { .. } => Verdict::Answered { response },
         })
+    }
+
+    /// Who is asked about, where the backend has a say.
+    fn asker(&self) -> Asker {
+        let deadline = self.began + self.shared.limits.handshake_timeout;
+        Asker { request: self.request, peer: self.peer, deadline }
+    }
+
+    /// Refuses what the backend does not let be.
+    fn refuse_authorized(&self, refused: Refused, reader: Option<&Reader>) -> Verdict {
+        let reply = answer::refusal(refused.reason, self.request, self.shared.page.is_none());
+        let response = Some(answer::octets(&answer::readable(reply, reader)));
+        Verdict::Refused { refused: Box::new(refused), response }
     }
 
     /// Moves the sessions of a token to a new one. How many there were is known only after.
@@ -240,7 +263,7 @@ impl Opening<'_> {
     /// a body that did not come.
     async fn take_message(
         &mut self,
-        sending: &Sending,
+        message: &Sending,
         came: Came,
         reader: Option<&Reader>,
     ) -> Result<Verdict, Rejection> {
@@ -249,7 +272,8 @@ impl Opening<'_> {
         read.unwrap_or(Err(Rejection::BodyTimeout))?;
         let body = self.plain.get(came.head_bytes..came.end()).unwrap_or_default();
         let strict_transport = self.shared.page.is_none();
-        Ok(match send(sending, body, self.request, self.shared) {
+        let authorized = sending::authorized(message, body, self.asker(), self.shared).await;
+        Ok(match authorized.and_then(|()| sending::send(message, body, self.request, self.shared)) {
             Ok(()) => {
                 let response = answer::octets(&answer::readable(answer::no_content(), reader));
                 Verdict::Answered { response }
@@ -257,7 +281,7 @@ impl Opening<'_> {
             Err(reason) => {
                 let reply = answer::refusal(reason, self.request, strict_transport);
                 let response = Some(answer::octets(&answer::readable(reply, reader)));
-                Verdict::Refused { refused: Box::new(sending.refused(reason)), response }
+                Verdict::Refused { refused: Box::new(message.refused(reason)), response }
             }
         })
     }
@@ -404,31 +428,6 @@ impl Opening<'_> {
         // The peer may be gone, or never end: either way the socket is closed now.
         let _ = timeout_at(deadline.into(), farewell).await;
     }
-}
-
-/// Hands one message to the members of its room.
-fn send(sending: &Sending, body: &[u8], request: RequestId, shared: &Shared) -> Result<(), Rejection> {
-    let frame = sending.frame(body)?;
-    if shared.hub.is_congested() {
-        return Err(Rejection::Congested);
-    }
-    let grant = sending.grant()?;
-    shared.hub.publish_once(&grant, &frame).ok_or(Rejection::SendNotGranted)?;
-    shared.ledger.worker(0).message(body.len());
-    if let Some((events, with_payload)) =
-        shared.events.as_deref().and_then(|events| Some((events, events.messages()?)))
-    {
-        let whose = Whose {
-            connection: request,
-            subject: Arc::clone(grant.identity().subject()),
-            route: Arc::clone(&sending.route().label),
-            room: grant.room().clone(),
-        };
-        let payload = with_payload.then(|| Bytes::copy_from_slice(body));
-        let message = What::Message { opcode: sending.kind(), bytes: body.len(), payload };
-        events.add(Event::now(whose, message));
-    }
-    Ok(())
 }
 
 async fn send_all(socket: &TcpStream, mut octets: &[u8]) -> io::Result<()> {

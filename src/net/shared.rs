@@ -6,6 +6,7 @@ use super::orders::OrderDesk;
 use super::proxied::ProxyProtocol;
 use super::tls::Material;
 use crate::auth::Key;
+use crate::authorize::Authorize;
 use crate::broadcast::Hub;
 use crate::events::Events;
 use crate::gate::{Gate, HeadLimits, Throttles};
@@ -76,6 +77,8 @@ pub struct Shared {
     pub proxy_protocol: ProxyProtocol,
     /// What the backend is told, where it is told something.
     pub events: Option<Arc<Events>>,
+    /// Who is asked whether something may be, where somebody is.
+    pub authorize: Option<Arc<Authorize>>,
     /// What `dev` serves at `/`.
     pub page: Option<DemoPage>,
     /// The way to each worker for the operator's orders.

@@ -1,6 +1,7 @@
 //! Owns one core: its runtime, its listening sockets, its turn of the broadcast, its clock.
 //! Never knows the meaning of a message.
 
+mod asking;
 mod held;
 mod obey;
 mod pace;

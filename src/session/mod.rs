@@ -229,19 +229,31 @@ impl Session {
         if !self.messages.take(&self.policy.messages, self.opened, now) {
             return ControlFlow::Break(Rejection::MessageRate);
         }
-        let Some(publisher) = &self.publisher else {
+        if self.publisher.is_none() {
             return ControlFlow::Break(Rejection::PublishNotGranted);
-        };
+        }
         counters.message(payload.len());
         if let Some(ear) = ear
             && ear(kind, payload) == Heard::Kept
         {
             return ControlFlow::Continue(());
         }
+        self.publish(kind, payload);
+        ControlFlow::Continue(())
+    }
+
+    /// Delivers a message that was kept when it was heard.
+    pub fn deliver(&mut self, kind: Opcode, payload: &[u8], now: Instant) {
+        // Nothing was read meanwhile, so the peer cannot be blamed for its silence.
+        self.heard = now;
+        self.publish(kind, payload);
+    }
+
+    fn publish(&self, kind: Opcode, payload: &[u8]) {
+        let Some(publisher) = &self.publisher else { return };
         let mut frame = Vec::with_capacity(codec::encoded_len(payload.len()));
         codec::encode(kind, payload, &mut frame);
         publisher.publish(&Bytes::from(frame), (!self.policy.echo).then_some(self.sender));
-        ControlFlow::Continue(())
     }
 
     fn control(&mut self, now: Instant) -> ControlFlow<Rejection> {

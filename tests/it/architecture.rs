@@ -8,7 +8,18 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     &["rejection", "room", "origin", "peer", "secret", "endpoint"],
     &["gate", "auth", "codec", "protocol", "broadcast", "throttle"],
-    &["net", "session", "internal", "keyring", "events", "webhook", "outbound", "ledger", "sandbox"],
+    &[
+        "net",
+        "session",
+        "internal",
+        "keyring",
+        "events",
+        "authorize",
+        "webhook",
+        "outbound",
+        "ledger",
+        "sandbox",
+    ],
     &["config", "gateway"],
     &["cli", "main"],
 ];

@@ -15,6 +15,7 @@ mod support;
 
 mod architecture;
 mod authority;
+mod authorize;
 mod chat;
 mod check_command;
 mod compile_fail;

@@ -21,7 +21,7 @@ fn post(gateway: &Gateway, path: &str, token: &str, body: &str) -> Handshake {
         .behind(body)
 }
 
-fn answer_to(gateway: &Gateway, path: &str, token: &str, body: &str) -> Answer {
+pub(crate) fn answer_to(gateway: &Gateway, path: &str, token: &str, body: &str) -> Answer {
     gateway.ask(&post(gateway, path, token, body))
 }
 

@@ -4,8 +4,9 @@
 use super::super::link::{Link, Scratch};
 use super::super::listener::Permit;
 use super::super::shared::{Rules, Shared};
+use super::asking::Asking;
 use super::told::{tell_begin, tell_end};
-use crate::auth::Authority;
+use crate::auth::{Authority, Narrowing};
 use crate::broadcast::Subscriber;
 use crate::codec;
 use crate::ledger::{Facts, RequestId};
@@ -27,6 +28,8 @@ pub(super) struct Held {
     pub(super) sent_this_turn: bool,
     pub(super) waker: Option<Waker>,
     pub(super) about: Box<About>,
+    /// Messages that the backend is asked about.
+    pub(super) asking: Option<Box<Asking>>,
 }
 
 /// Its membership, where it stands in the worker's list of the room, and its subject's place:
@@ -44,6 +47,8 @@ pub(super) struct About {
     pub(super) route: Arc<str>,
     pub(super) origin: Option<Origin>,
     pub(super) authority: Authority,
+    /// How far its grants reach, where that is less than a token says.
+    pub(super) narrowing: Option<Arc<Narrowing>>,
     pub(super) _permit: Permit,
 }
 

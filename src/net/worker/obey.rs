@@ -74,7 +74,8 @@ impl Sessions {
     fn renew(&mut self, key: usize, identity: &Identity, now: Instant) -> bool {
         let Some(held) = self.held.get_mut(key) else { return false };
         let Some(seat) = &held.seat else { return false };
-        let Ok(grant) = identity.grant(seat.subscriber.room_name()) else {
+        let Ok(grant) = identity.grant_within(seat.subscriber.room_name(), held.about.narrowing.as_deref())
+        else {
             self.close(key, Rejection::GrantGone, now);
             return false;
         };

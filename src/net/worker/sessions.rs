@@ -4,9 +4,10 @@
 use super::super::link::{Broken, Came, Scratch};
 use super::super::opening::{Opened, until};
 use super::super::shared::{Drain, Shared};
+use super::asking::JudgedMessage;
 use super::held::{About, Held, INTERNAL_ERROR, Seat};
 use super::pace::to_be_closed;
-use super::told::tell_message;
+use super::told::{matter, tell_message};
 use crate::broadcast::{Delivery, LocalRooms, Member, Sender};
 use crate::protocol::Transport;
 use crate::rejection::Rejection;
@@ -67,7 +68,7 @@ impl Sessions {
     pub(super) fn adopt(&mut self, opened: Opened, now: Instant) -> Option<usize> {
         let Opened { link, admitted, response, place, permit, peer, request, early } = opened;
         let identity = admitted.identity();
-        let grant = identity.grant(admitted.room()).ok()?;
+        let grant = identity.grant_within(admitted.room(), admitted.narrowing().map(|less| &**less)).ok()?;
         let (mut subscriber, publisher) = self.shared.hub.join(&grant, self.worker);
         if admitted.deflates() {
             subscriber.take_deflated();
@@ -93,6 +94,7 @@ impl Sessions {
             route: Arc::clone(&route.label),
             origin: admitted.origin().cloned(),
             authority: identity.authority().clone(),
+            narrowing: admitted.narrowing().cloned(),
             _permit: permit,
         };
         self.shared.ledger.sessions().enter();
@@ -104,6 +106,7 @@ impl Sessions {
             sent_this_turn: false,
             waker: None,
             about: Box::new(about),
+            asking: None,
         });
         if let Some(held) = self.held.get_mut(key) {
             held.say(&response, &mut self.scratch);
@@ -167,6 +170,8 @@ impl Sessions {
             if self.shared.hub.is_congested() {
                 break;
             }
+            // Whoever waits for the backend's word reads nothing more: it stays in the socket.
+            ready!(self.poll_asking(key, cx));
             let Some(held) = self.held.get_mut(key) else { return Poll::Ready(Ok(())) };
             match ready!(held.link.poll_read(cx, &mut self.scratch))? {
                 Came::End => {
@@ -186,20 +191,62 @@ impl Sessions {
         let Some(held) = self.held.get_mut(key) else { return };
         self.frames.clear();
         let counters = self.shared.ledger.worker(self.worker);
-        let Held { session, seat, about, .. } = held;
-        let listened = self.shared.events.as_deref().and_then(|events| Some((events, events.messages()?)));
-        let mut tell = listened.map(|(events, payload)| {
-            move |opcode, octets: &[u8]| {
-                tell_message(events, about, seat.as_ref(), opcode, octets, payload);
-                Heard::Delivered
+        let Held { session, seat, about, asking, .. } = held;
+        let Shared { events, authorize, .. } = &*self.shared;
+        let listened = events.as_deref().and_then(|events| Some((events, events.messages()?)));
+        let is_asked = authorize.as_ref().is_some_and(|asked| asked.asks_for_messages(&about.route));
+        let mut hear = |opcode, octets: &[u8]| {
+            if is_asked {
+                asking.get_or_insert_default().keep(opcode, octets);
+                return Heard::Kept;
             }
-        });
-        let ear: Ear<'_> = match &mut tell {
-            Some(tell) => Some(tell),
-            None => None,
+            if let Some((events, payload)) = listened {
+                tell_message(events, about, seat.as_ref(), opcode, octets, payload);
+            }
+            Heard::Delivered
         };
+        let ear: Ear<'_> = if is_asked || listened.is_some() { Some(&mut hear) } else { None };
         session.receive(&mut self.scratch.plain, now, counters, ear, &mut self.frames);
         held.say(&self.frames, &mut self.scratch);
+        if held.asking.as_ref().is_some_and(|asking| asking.bytes() > held.session.policy().send_queue_bytes)
+        {
+            held.close(Rejection::MessageRate, now, &mut self.scratch);
+        }
+    }
+
+    /// Ready once no message of the session waits for the backend's word. They are delivered in
+    /// their order, until one is refused.
+    fn poll_asking(&mut self, key: usize, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Some(held) = self.held.get_mut(key) else { return Poll::Ready(()) };
+            let (Some(asking), Some(authorize), Some(seat)) =
+                (&mut held.asking, &self.shared.authorize, &held.seat)
+            else {
+                return Poll::Ready(());
+            };
+            let about = &held.about;
+            let Some(JudgedMessage { opcode, payload, verdict }) =
+                ready!(asking.poll(cx, authorize, || matter(about, seat)))
+            else {
+                held.asking = None;
+                return Poll::Ready(());
+            };
+            let now = Instant::now();
+            match verdict {
+                Ok(()) => {
+                    held.session.deliver(opcode, &payload, now);
+                    if let Some((events, with_payload)) =
+                        self.shared.events.as_deref().and_then(|events| Some((events, events.messages()?)))
+                    {
+                        tell_message(events, about, Some(seat), opcode, &payload, with_payload);
+                    }
+                }
+                Err(reason) => {
+                    held.asking = None;
+                    held.close(reason, now, &mut self.scratch);
+                }
+            }
+        }
     }
 
     /// After anything happened to a session: closes a slow reader, leaves the room once the
@@ -212,6 +259,8 @@ impl Sessions {
         if let Some(end) = held.session.stage().end()
             && let Some(seat) = held.seat.take()
         {
+            // What still waits for a word has nobody any more who may say it.
+            held.asking = None;
             held.tell_end(end, &seat, &self.shared);
             self.leave(seat);
         }

@@ -1,7 +1,8 @@
-//! Owns what the backend is told of one session, and when.
+//! Owns what the backend is told of one session, and what it is asked about it.
 //! Never knows how it gets there.
 
 use super::held::{About, Seat};
+use crate::authorize::Matter;
 use crate::codec::Opcode;
 use crate::events::{Event, EventKind, Events, What, Whose};
 use crate::session::End;
@@ -35,6 +36,19 @@ pub(super) fn tell_end(events: &Events, about: &About, seat: &Seat, end: End) {
     events.tell(EventKind::Left, || Event::now(whose(about, seat), What::Left { reason }));
     let disconnected = What::Disconnected { reason, code };
     events.tell(EventKind::Disconnected, || Event::now(whose(about, seat), disconnected));
+}
+
+/// Whose message the backend is asked about.
+pub(super) fn matter(about: &About, seat: &Seat) -> Matter {
+    Matter {
+        connection: about.request,
+        subject: Arc::clone(about.authority.subject()),
+        jti: about.authority.jti().map(Into::into),
+        peer: about.peer,
+        origin: about.origin.clone(),
+        route: Arc::clone(&about.route),
+        room: seat.subscriber.room_name().clone(),
+    }
 }
 
 fn whose(about: &About, seat: &Seat) -> Whose {
