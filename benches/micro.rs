@@ -4,15 +4,19 @@
 //!
 //! `cargo bench --bench micro`, or with a filter: `cargo bench --bench micro -- decode`.
 
+#[path = "parts/mod.rs"]
+mod parts;
+
 use criterion::{BenchmarkId, Criterion, Throughput};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jsonwebtoken::{Algorithm as LibraryAlgorithm, DecodingKey, EncodingKey, Header, Validation};
+use parts::{AUDIENCE, HEAD, HEAD_LIMITS, ISSUER, decode, masked_text};
 use portcullis::auth::{
     Algorithm, BearerToken, ClaimPaths, CredentialPolicy, Issuer, Key, Lifetimes, Required, Verifier,
 };
-use portcullis::codec::{Decoder, Event, Limits, Opcode, encode};
-use portcullis::gate::{HeadLimits, HeadProgress, UpgradeRequest, judge_head};
+use portcullis::codec::{Decoder, Opcode, encode};
+use portcullis::gate::{HeadProgress, UpgradeRequest, judge_head};
 use portcullis::secret::Secret;
 use portcullis::throttle::{Bucket, Rate, RateTable};
 use rcgen::{KeyPair, RsaKeySize};
@@ -20,7 +24,6 @@ use serde_json::{Value, json};
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 use tungstenite::handshake::machine::TryParse as _;
 use tungstenite::handshake::server::{Request, create_response};
@@ -31,39 +34,8 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 /// Payloads of a short chat line, a long one, and a document.
 const PAYLOAD_BYTES: [usize; 3] = [128, 1024, 16 * 1024];
 
-const ISSUER: &str = "https://id.example.test";
-const AUDIENCE: &str = "chat";
-
 /// Octets of a read: as many frames as fit, at least one.
 const READ_BYTES: usize = 16 * 1024;
-
-const LIMITS: Limits =
-    Limits { message_bytes: 64 * 1024, message_fragments: 1024, message_timeout: Duration::from_secs(10) };
-
-const HEAD_LIMITS: HeadLimits = HeadLimits { head_bytes: 16 * 1024, field_lines: 64, target_bytes: 8_000 };
-
-/// What a browser sends. The token is of the length of an ES256 one with two grants.
-const HEAD: &str = concat!(
-    "GET /chat/lobby HTTP/1.1\r\n",
-    "Host: chat.example.com\r\n",
-    "Connection: Upgrade\r\n",
-    "Pragma: no-cache\r\n",
-    "Cache-Control: no-cache\r\n",
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36\r\n",
-    "Upgrade: websocket\r\n",
-    "Origin: https://app.example.com\r\n",
-    "Sec-WebSocket-Version: 13\r\n",
-    "Accept-Encoding: gzip, deflate, br, zstd\r\n",
-    "Accept-Language: en-GB,en;q=0.9\r\n",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
-    "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
-    "Sec-WebSocket-Protocol: chat.v1, bearer, ",
-    "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InRlc3QifQ.",
-    "eyJpc3MiOiJodHRwczovL2lkLmV4YW1wbGUudGVzdCIsImF1ZCI6ImNoYXQiLCJqdGkiOiI0ZjJhIiwiaWF0IjoxNzk1NTAwMDAw",
-    "LCJleHAiOjE3OTU1MDA2MDAsInN1YiI6ImFsaWNlIiwicG9ydGN1bGxpcyI6eyJzdWJzY3JpYmUiOlsiKiJdLCJwdWJsaXNoIjpbIioiXX19.",
-    "bm90IGEgc2lnbmF0dXJlIGJ1dCBvZiB0aGUgc2FtZSBsZW5ndGggYXMgb25lIHRoYXQgRVMyNTYgd291bGQgbWFrZS4u\r\n",
-    "\r\n",
-);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut criterion = Criterion::default().configure_from_args();
@@ -330,26 +302,6 @@ fn throttle_take(criterion: &mut Criterion) {
         });
     });
     group.finish();
-}
-
-fn decode(decoder: &mut Decoder, now: Instant, read: &mut [u8]) -> usize {
-    let mut messages = 0;
-    let mut count = |event: Event<'_>| {
-        messages += usize::from(matches!(black_box(event), Event::Text(_)));
-        ControlFlow::Continue(())
-    };
-    let verdict = decoder.decode(&LIMITS, now, read, &mut count);
-    assert_eq!(verdict, Ok(()));
-    messages
-}
-
-/// A text frame as a peer sends it.
-fn masked_text(payload_bytes: usize) -> Vec<u8> {
-    let mut frame = Frame::message(vec![b'x'; payload_bytes], OpCode::Data(Data::Text), true);
-    frame.header_mut().mask = Some([0x37, 0xfa, 0x21, 0x3d]);
-    let mut octets = Vec::new();
-    assert!(frame.format(&mut octets).is_ok());
-    octets
 }
 
 /// Octets to read, then nothing for now; what is written is dropped.
