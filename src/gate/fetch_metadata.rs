@@ -63,13 +63,17 @@ mod tests {
     use super::*;
     use http::{HeaderName, HeaderValue};
 
-    fn judge_fields(fields: &[(&str, &str)]) -> Result<(), Rejection> {
+    fn headers(fields: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             let name = name.parse::<HeaderName>().expect(name);
             headers.append(name, HeaderValue::from_str(value).expect(value));
         }
-        judge(&headers)
+        headers
+    }
+
+    fn judge_fields(fields: &[(&str, &str)]) -> Result<(), Rejection> {
+        judge(&headers(fields))
     }
 
     #[test]
@@ -110,6 +114,42 @@ mod tests {
             &[("sec-fetch-mode", "websocket"), ("sec-fetch-site", "none")],
         ] {
             assert_eq!(judge_fields(fields), Err(Rejection::FetchMetadata), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_fetch_says_so_in_every_field_that_is_there() {
+        for (fields, fits) in [
+            (&[][..], true),
+            (
+                &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty"), ("sec-fetch-site", "cross-site")],
+                true,
+            ),
+            (&[("sec-fetch-mode", "same-origin")], true),
+            (&[("sec-fetch-mode", "websocket")], false),
+            (&[("sec-fetch-mode", "no-cors")], false),
+            (&[("sec-fetch-mode", "navigate")], false),
+            (&[("sec-fetch-mode", "cors"), ("sec-fetch-mode", "cors")], false),
+            (&[("sec-fetch-dest", "websocket")], false),
+            (&[("sec-fetch-dest", "document")], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("sec-fetch-user", "?1")], false),
+        ] {
+            assert_eq!(judge_fetch(&headers(fields)).is_ok(), fits, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn only_one_field_that_says_so_makes_a_page_one_of_the_same_origin() {
+        for (fields, is_same) in [
+            (&[("sec-fetch-site", "same-origin")][..], true),
+            (&[], false),
+            (&[("sec-fetch-site", "same-site")], false),
+            (&[("sec-fetch-site", "none")], false),
+            (&[("sec-fetch-site", "Same-Origin")], false),
+            (&[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")], false),
+        ] {
+            assert_eq!(is_same_origin(&headers(fields)), is_same, "{fields:?}");
         }
     }
 }
