@@ -6,7 +6,7 @@
 //! | floor | rooms | what they do |
 //! | --- | --- | --- |
 //! | 0 | [`rejection`] [`room`] [`origin`] [`peer`] [`secret`] [`endpoint`] | names and newtypes |
-//! | 1 | [`gate`] [`auth`] [`codec`] [`protocol`] [`broadcast`] [`throttle`] | decide: no sockets, no clock, no logging |
+//! | 1 | [`gate`] [`auth`] [`codec`] [`mercure`] [`protocol`] [`broadcast`] [`throttle`] | decide: no sockets, no clock, no logging |
 //! | 2 | [`net`] [`session`] [`internal`] [`keyring`] [`events`] [`authorize`] [`webhook`] [`outbound`] [`ledger`] [`sandbox`] | act: sockets, TLS, HTTP, frames in and out; give rights up |
 //! | 3 | [`config`] [`gateway`] | compose: config -> parts -> bind -> run -> drain |
 //! | 4 | [`cli`] | argv -> a command |
@@ -22,6 +22,7 @@ pub mod auth;
 pub mod broadcast;
 pub mod codec;
 pub mod gate;
+pub mod mercure;
 pub mod protocol;
 pub mod throttle;
 

@@ -188,6 +188,11 @@ reasons! {
     /// What is served without a WebSocket is read with GET and written with POST.
     StreamMethod "stream_method" refuse_with(405, "Use GET or POST", Field::AllowPost);
 
+    /// No topics, too many, or one that cannot be one; or a `Last-Event-ID` that cannot be one.
+    TopicsMalformed "topics_malformed" refuse(400, "One to 100 topics are required: ?topic=...");
+    /// A publication that is no form.
+    PublishType "publish_type" refuse(415, "Send application/x-www-form-urlencoded");
+
     // --- handshake syntax (RFC 6455 section 4.2.1)
     /// No `Upgrade`.
     UpgradeMissing "upgrade_missing" refuse_with(426, "This is a WebSocket endpoint", UPGRADE);
@@ -282,6 +287,14 @@ reasons! {
         field: Field::Challenge(Some("insufficient_scope")),
     };
 
+    /// The token grants none of the topics.
+    TopicNotGranted "topic_not_granted" Answer::Refuse {
+        status: 403,
+        code: "",
+        title: "The token does not grant this topic",
+        field: Field::Challenge(Some("insufficient_scope")),
+    };
+
     // --- a message by POST
     /// Messages of one subject too fast.
     SendRate "send_rate" refuse_with(429, "Too many messages of this subject", Field::RetryAfter(1));
@@ -293,6 +306,10 @@ reasons! {
     SendKind "send_kind" refuse(415, "This kind of message is not taken here");
     /// Text that is not UTF-8.
     SendUtf8 "send_utf8" refuse(400, "Text must be UTF-8; send application/octet-stream as what it is");
+    /// A publication without topics, or with a field that cannot stand in an event.
+    UpdateMalformed "update_malformed" refuse(400, "The fields are topic (one or more), data, private, id, type, retry");
+    /// A topic of the hub's own.
+    TopicReserved "topic_reserved" refuse(403, "That topic is one of the hub's own");
     /// Some worker is so far behind that nothing more is taken.
     Congested "congested" refuse_with(503, "The workers are behind: try again", Field::RetryAfter(1));
     /// The backend that is asked refused it.
@@ -348,6 +365,8 @@ reasons! {
     MessageTooBig "message_too_big" Answer::Close(1009);
     /// A fault of ours.
     InternalError "internal_error" Answer::Close(1011);
+    /// A part of what a reader missed is sent; whoever comes back gets the rest.
+    MoreMissed "more_missed" Answer::Close(1013);
     /// A reader slower than its send queue.
     SlowReader "slow_reader" Answer::Close(1013);
     /// The token expired.

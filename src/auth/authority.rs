@@ -16,6 +16,26 @@ pub struct Authority {
 }
 
 impl Authority {
+    /// Nobody in particular: no token, no name. It stands on nothing but what a route lets everybody
+    /// do, and has no grant.
+    #[must_use]
+    pub fn anonymous() -> Authority {
+        let subject = Arc::from("");
+        Authority { issuer: None, key: 0, subject, jti: None, issued_at: None, ends_at: None }
+    }
+
+    /// Whether it is nobody in particular: a subject of a token is never empty.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.subject.is_empty()
+    }
+
+    /// Who, if that is known.
+    #[must_use]
+    pub fn known_subject(&self) -> Option<&Arc<str>> {
+        Some(&self.subject).filter(|subject| !subject.is_empty())
+    }
+
     /// The configured name of the issuer; `None` for one that has no name.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {

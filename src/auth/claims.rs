@@ -6,6 +6,7 @@ use super::clean_name::is_clean_name;
 use super::issuer::Issuer;
 use super::json::{Bounds, Json, Object};
 use super::lifetime::{Lifetimes, Times};
+use super::verifier::SubjectNeed;
 use crate::rejection::Rejection;
 use crate::room::RoomPattern;
 use std::sync::Arc;
@@ -44,7 +45,13 @@ impl<'a> ClaimsSet<'a> {
     /// # Errors
     /// [`Rejection::TokenClaims`] for a claim that is missing or of the wrong form, else the
     /// reason that is named after the claim.
-    pub(super) fn judge(&self, issuer: &Issuer, lifetimes: &Lifetimes, now: u64) -> Result<Facts, Rejection> {
+    pub(super) fn judge(
+        &self,
+        issuer: &Issuer,
+        lifetimes: &Lifetimes,
+        now: u64,
+        need: SubjectNeed,
+    ) -> Result<Facts, Rejection> {
         let times = Times {
             expires_at: self.date("exp")?,
             not_before: self.date("nbf")?,
@@ -58,7 +65,7 @@ impl<'a> ClaimsSet<'a> {
         self.judge_audience(&issuer.audience)?;
         let ends_at = times.judge(lifetimes, now)?;
         Ok(Facts {
-            subject: self.subject(&issuer.claims.subject)?.into(),
+            subject: self.subject(&issuer.claims.subject, need)?.into(),
             jti: self.token_id()?.map(Box::from),
             issued_at: times.issued_at,
             ends_at,
@@ -83,11 +90,13 @@ impl<'a> ClaimsSet<'a> {
         if for_us { Ok(()) } else { Err(Rejection::TokenAudience) }
     }
 
-    /// The subject is always required: limits, logs and revocation go by it.
-    fn subject(&self, path: &str) -> Result<&str, Rejection> {
+    /// The subject is required of everybody who stays: limits, logs and revocation go by it. Empty
+    /// where it is not there and need not be.
+    fn subject(&self, path: &str, need: SubjectNeed) -> Result<&str, Rejection> {
         let _also_where_it_is_not_the_subject = self.text("sub")?;
         match value_at(&self.0, path).map_err(|_| Rejection::TokenClaims)? {
             Some(Json::String(subject)) if is_clean_name(subject) => Ok(subject),
+            None if need == SubjectNeed::Optional => Ok(""),
             None | Some(Json::String(_)) => Err(Rejection::TokenSubject),
             Some(Json::Integer(_) | Json::Array(_) | Json::Object(_) | Json::Other) => {
                 Err(Rejection::TokenClaims)

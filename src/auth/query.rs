@@ -62,6 +62,16 @@ pub(crate) fn decoded(part: &str) -> Cow<'_, [u8]> {
     Cow::Owned(octets)
 }
 
+/// The names and values of a form or a query, decoded, in their order; `None` for what is not UTF-8.
+pub(crate) fn form_pairs(text: &str) -> impl Iterator<Item = (Option<String>, Option<String>)> {
+    let parameters = text.split('&').filter(|parameter| !parameter.is_empty());
+    parameters.map(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let [name, value] = [name, value].map(|part| String::from_utf8(decoded(part).into_owned()).ok());
+        (name, value)
+    })
+}
+
 /// The octet of two hexadecimal digits, and what follows them.
 fn percent(tail: &[u8]) -> Option<(u8, &[u8])> {
     let (digits, behind) = tail.split_at_checked(2)?;

@@ -10,8 +10,19 @@ use super::identity::Identity;
 use super::issuer::Issuer;
 use super::key::Key;
 use super::lifetime::Lifetimes;
+use crate::mercure::MercureClaim;
 use crate::rejection::Rejection;
+use serde_json::Value;
 use std::sync::Arc;
+
+/// Whether a token must say who it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectNeed {
+    /// Of everybody who stays.
+    Required,
+    /// A backend that publishes an update and is gone may do without.
+    Optional,
+}
 
 /// Checks tokens against pinned keys.
 ///
@@ -70,6 +81,35 @@ impl Verifier {
         now: u64,
     ) -> Result<Identity, Rejection> {
         let token = Compact::parse(token.token())?;
+        self.identity(&token, lifetimes, now, SubjectNeed::Required)
+    }
+
+    /// Proves who speaks to a Mercure hub, with the claim `mercure` of its token.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`]; [`Rejection::TokenClaims`] for a claim that has not its form.
+    pub fn verify_mercure(
+        &self,
+        token: &BearerToken<'_>,
+        lifetimes: &Lifetimes,
+        now: u64,
+        need: SubjectNeed,
+    ) -> Result<(Identity, Option<MercureClaim>), Rejection> {
+        let token = Compact::parse(token.token())?;
+        let identity = self.identity(&token, lifetimes, now, need)?;
+        // Strict by now: no member is there twice, and depth and size are bounded.
+        let claims: Value = serde_json::from_str(&token.claims).map_err(|_| Rejection::TokenClaims)?;
+        let claim = claims.get("mercure").or_else(|| claims.get("https://mercure.rocks/"));
+        Ok((identity, claim.map(MercureClaim::parse).transpose()?))
+    }
+
+    fn identity(
+        &self,
+        token: &Compact<'_>,
+        lifetimes: &Lifetimes,
+        now: u64,
+        need: SubjectNeed,
+    ) -> Result<Identity, Rejection> {
         let header = Header::parse(&token.header)?;
         let claims = ClaimsSet::parse(&token.claims)?;
 
@@ -79,7 +119,7 @@ impl Verifier {
             .find(|candidate| candidate.key.verifies(token.signed, &token.signature))
             .ok_or(Rejection::TokenSignature)?;
 
-        let facts = claims.judge(&signer.trusted.issuer, lifetimes, now)?;
+        let facts = claims.judge(&signer.trusted.issuer, lifetimes, now, need)?;
         Ok(Identity::proved(signer.trusted.name.clone(), signer.key, facts))
     }
 

@@ -4,12 +4,13 @@
 use super::room::{Room, RoomId};
 use super::{Deflated, Delivery, Inbox, Sender};
 use crate::auth::RoomGrant;
+use crate::mercure::UpdateHub;
 use crate::room::RoomName;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Locks over the names of the rooms; joining and leaving take one, publishing none.
 const SHARDS: usize = 64;
@@ -24,6 +25,8 @@ pub struct Hub {
     hasher: RandomState,
     inboxes: Box<[Inbox]>,
     rooms_made: AtomicU64,
+    /// Hears what rooms get, where messages of rooms are updates, too.
+    updates: OnceLock<Arc<UpdateHub>>,
 }
 
 impl Hub {
@@ -35,6 +38,7 @@ impl Hub {
             hasher: RandomState::new(),
             inboxes: (0..workers).map(|_| Inbox::default()).collect(),
             rooms_made: AtomicU64::new(0),
+            updates: OnceLock::new(),
         })
     }
 
@@ -48,6 +52,13 @@ impl Hub {
     #[must_use]
     pub fn is_congested(&self) -> bool {
         self.inboxes.iter().any(Inbox::is_congested)
+            || self.updates.get().is_some_and(|updates| updates.is_congested())
+    }
+
+    /// Lets the hub of updates hear what rooms get. The first one stays.
+    pub fn let_hear(&self, updates: Arc<UpdateHub>) {
+        // There is one for the process: a second call would bring the same.
+        let _ = self.updates.set(updates);
     }
 
     /// Rooms that have a member.
@@ -125,8 +136,22 @@ impl Hub {
     /// Hands a frame to every member of a room on behalf of the operator's backend; the
     /// number of members it goes to. The caller stands behind the internal port.
     pub fn publish_from_backend(&self, room: &RoomName, frame: &Bytes) -> usize {
+        let reached = self.publish_from_update(room, frame);
+        self.overheard(room, frame);
+        reached
+    }
+
+    /// Hands the frame of an update to every member of the room that its topic is; the number of
+    /// members it goes to. It is an update already, so nobody hears of it.
+    pub fn publish_from_update(&self, room: &RoomName, frame: &Bytes) -> usize {
         let found = lock(self.shard(room)).get(room).map(Arc::clone);
         found.map_or(0, |room| self.hand_over(&room, frame, None))
+    }
+
+    fn overheard(&self, room: &RoomName, frame: &[u8]) {
+        if let Some(updates) = self.updates.get() {
+            updates.heard(room, frame);
+        }
     }
 
     /// Hands a frame to every member of a room on behalf of a peer that is no member, but whose
@@ -230,5 +255,6 @@ impl Publisher {
     /// same order.
     pub fn publish(&self, frame: &Bytes, except: Option<Sender>) {
         self.hub.hand_over(&self.room, frame, except);
+        self.hub.overheard(&self.room.name, frame);
     }
 }

@@ -14,6 +14,7 @@ mod jwks_url;
 mod key;
 mod limits;
 mod mask;
+mod mercure;
 mod origins;
 mod route;
 mod server;

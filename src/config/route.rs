@@ -6,8 +6,10 @@ use super::document::{At, Section};
 use super::findings::Span;
 use super::limits::{QUEUE_BYTES_OVER_MESSAGE, SessionLimits};
 use super::mask::quoted;
+use super::mercure;
 use super::origins::OriginFacts;
 use super::units::show_size;
+use crate::auth::CredentialPolicy;
 use crate::gate::{PathPattern, Route, Streams};
 use crate::protocol::SessionPolicy;
 use crate::room::RoomName;
@@ -31,6 +33,7 @@ pub(super) fn read_all(root: &mut Section<'_>, globals: &Globals<'_>) -> Vec<Arc
     let mut paths: Vec<String> = Vec::new();
     let mut routes = Vec::new();
     let mut queues = Vec::new();
+    let mut hubs = 0;
     for mut section in sections {
         let path = section.required("path", "write such as `path = \"/chat/{room}\"`");
         if let Some(path) = &path {
@@ -39,7 +42,18 @@ pub(super) fn read_all(root: &mut Section<'_>, globals: &Globals<'_>) -> Vec<Arc
         }
         let limits = globals.limits.overridden(section.section("limits"));
         queues.push((limits.clone(), section.span()));
-        routes.extend(read(section, path, globals, limits).map(Arc::new));
+        let (route, place) =
+            (read(section, path, globals, limits), queues.last().and_then(|(_, span)| span.clone()));
+        hubs += usize::from(route.as_ref().is_some_and(|route| route.mercure.is_some()));
+        if hubs == 2 {
+            hubs += 1;
+            root.notes().error(
+                place,
+                "there are two routes of the kind mercure",
+                "a gateway has one hub: take one out",
+            );
+        }
+        routes.extend(route.map(Arc::new));
     }
     judge_queues(root, &queues);
     routes
@@ -54,7 +68,11 @@ fn read(
     let origins = globals.origins.overridden(section.section("origins"));
     let credentials = globals.credentials.overridden(section.section("auth"));
     point_out_cleartext_cookie(&section, &origins, &credentials);
-    let is_broadcast = kind(&mut section);
+    let kind = kind(&mut section);
+    if kind == Some(Kind::Mercure) {
+        return read_hub(section, path, &origins, &credentials, limits);
+    }
+    let is_broadcast = kind == Some(Kind::Broadcast);
     let echo = section.boolean("echo").is_some_and(|at| at.value);
     let (text, binary) = messages(&mut section);
     let deflate = deflate(&mut section);
@@ -83,34 +101,88 @@ fn read(
         subprotocols,
         connections_per_subject: limits.connections_per_subject,
         deflate,
+        mercure: None,
         streams: sse.then(|| Box::new(Streams { sent: RateTable::new(limits.messages, SUBJECTS_MAX) })),
-        session: Arc::new(SessionPolicy {
-            codec: limits.codec,
-            echo,
-            text,
-            binary,
-            messages: limits.messages,
-            pings: limits.pings,
-            send_queue_bytes: limits.send_queue_bytes,
-            ping_interval: limits.ping_interval,
-            pong_timeout: limits.pong_timeout,
-            max_session: limits.max_session,
-        }),
+        session: Arc::new(session(&limits, echo, text, binary)),
     })
 }
 
-/// Takes `kind` and `protocol`, and the keys of other kinds; whether it is a broadcast.
-fn kind(section: &mut Section<'_>) -> bool {
+fn session(limits: &SessionLimits, echo: bool, text: bool, binary: bool) -> SessionPolicy {
+    SessionPolicy {
+        codec: limits.codec,
+        echo,
+        text,
+        binary,
+        messages: limits.messages,
+        pings: limits.pings,
+        send_queue_bytes: limits.send_queue_bytes,
+        ping_interval: limits.ping_interval,
+        pong_timeout: limits.pong_timeout,
+        max_session: limits.max_session,
+    }
+}
+
+/// A route of the kind `mercure`.
+fn read_hub(
+    mut section: Section<'_>,
+    path: Option<At<String>>,
+    origins: &OriginFacts,
+    credentials: &CredentialFacts,
+    limits: SessionLimits,
+) -> Option<Route> {
+    let room = section.string("room");
+    let hub = mercure::read(&mut section, room, path.as_ref());
+    section.finish();
+    let path = path?.value;
+    Some(Route {
+        pattern: PathPattern::parse(&path).ok()?,
+        label: path.into(),
+        room: None,
+        origins: origins.policy()?,
+        credentials: CredentialPolicy {
+            // The protocol's own name: its cookie is that of the site, not of this host alone.
+            cookie: credentials.cookie().map(|_| MERCURE_COOKIE.into()),
+            subprotocol: false,
+            ticket: false,
+            ..credentials.policy()
+        },
+        lifetimes: credentials.lifetimes(),
+        subprotocols: Vec::new(),
+        connections_per_subject: limits.connections_per_subject,
+        deflate: false,
+        streams: None,
+        mercure: Some(Box::new(hub?)),
+        session: Arc::new(session(&limits, false, true, false)),
+    })
+}
+
+/// What a route serves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Broadcast,
+    Mercure,
+}
+
+/// Takes `kind` and `protocol`, and the keys of other kinds; `None` of an unknown kind.
+fn kind(section: &mut Section<'_>) -> Option<Kind> {
     let kind = section.string("kind");
+    if kind.as_ref().is_some_and(|kind| kind.value == "mercure") {
+        return Some(Kind::Mercure);
+    }
     let is_broadcast = kind.as_ref().is_none_or(|kind| kind.value == "broadcast");
     if let Some(kind) = kind.filter(|_| !is_broadcast) {
         let why = match kind.value.as_str() {
-            "proxy" | "mercure" => format!("= {} is not supported in this version", quoted(&kind.value)),
+            "proxy" => format!("= {} is not supported in this version", quoted(&kind.value)),
             _ => format!("has an unknown kind, {}", quoted(&kind.value)),
         };
-        section.bad("kind", kind.span, &why, "write `kind = \"broadcast\"`, or take the route out");
+        section.bad(
+            "kind",
+            kind.span,
+            &why,
+            "write `kind = \"broadcast\"` or `kind = \"mercure\"`, or take the route out",
+        );
     }
-    for key in ["upstream", "upstream_timeout", "topic", "anonymous", "publish_origins"] {
+    for key in ["upstream", "upstream_timeout"].into_iter().chain(mercure::KEYS) {
         if is_broadcast {
             section.refuse(key, "does not belong to a broadcast route", "take it out");
         } else {
@@ -121,7 +193,7 @@ fn kind(section: &mut Section<'_>) -> bool {
         let why = format!("= {} is not supported in this version", quoted(&protocol.value));
         section.bad("protocol", protocol.span, &why, "write `protocol = \"raw\"`");
     }
-    is_broadcast
+    is_broadcast.then_some(Kind::Broadcast)
 }
 
 fn messages(section: &mut Section<'_>) -> (bool, bool) {
@@ -239,6 +311,8 @@ fn judge_queues(root: &Section<'_>, queues: &[(SessionLimits, Option<Span>)]) {
     }
 }
 
+/// The cookie of the Mercure protocol.
+const MERCURE_COOKIE: &str = "mercureAuthorization";
 /// Subjects whose messages by POST are counted at most.
 const SUBJECTS_MAX: usize = 1 << 16;
 const SUBPROTOCOLS_MAX: usize = 16;

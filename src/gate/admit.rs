@@ -64,7 +64,14 @@ impl Gate {
     #[must_use]
     pub fn still_admits(&self, route: &str, origin: Option<&Origin>, authority: &Authority) -> bool {
         let same_route = self.routes.iter().find(|known| *known.label == *route);
-        same_route.is_some_and(|route| route.origins.still_permits(origin)) && self.verifier.trusts(authority)
+        same_route.is_some_and(|route| {
+            let is_trusted = if authority.is_anonymous() {
+                route.mercure.as_ref().is_some_and(|hub| hub.anonymous)
+            } else {
+                self.verifier.trusts(authority)
+            };
+            is_trusted && route.origins.still_permits(origin)
+        })
     }
 
     /// The same with other keys of one issuer.

@@ -3,6 +3,7 @@
 
 use super::origin_policy::OriginPolicy;
 use crate::auth::{CredentialPolicy, Lifetimes};
+use crate::mercure::{PublishPort, Settings};
 use crate::protocol::SessionPolicy;
 use crate::rejection::Rejection;
 use crate::room::RoomName;
@@ -29,6 +30,8 @@ pub struct Route {
     pub deflate: bool,
     /// What is served to those who have no WebSocket, if anything is.
     pub streams: Option<Box<Streams>>,
+    /// The hub that is served, if one is.
+    pub mercure: Option<Box<MercureRoute>>,
     /// What a session may do.
     pub session: Arc<SessionPolicy>,
     /// Sessions that one subject may hold.
@@ -41,10 +44,30 @@ pub struct Streams {
     pub sent: RateTable<Arc<str>>,
 }
 
+/// `kind = "mercure"`.
+pub struct MercureRoute {
+    /// Whether whoever has no token may read public updates.
+    pub anonymous: bool,
+    /// Where updates are published.
+    pub publish: PublishPort,
+    /// The pages that may publish, if any may.
+    pub publish_origins: Option<OriginPolicy>,
+    /// How the hub is kept.
+    pub settings: Settings,
+}
+
 impl Route {
     /// Octets of the body that a POST to this route may have; `None` where it takes none.
     pub(super) fn body_bytes_max(&self) -> Option<usize> {
-        self.streams.as_ref().map(|_| self.session.codec.message_bytes)
+        let message_bytes = self.session.codec.message_bytes;
+        match &self.mercure {
+            Some(hub) if hub.publish == PublishPort::Public => {
+                // In a form an octet may take three, and there are the other fields.
+                Some(message_bytes.saturating_mul(3).saturating_add(FORM_BYTES_OVER_DATA))
+            }
+            Some(_) => None,
+            None => self.streams.as_ref().map(|_| message_bytes),
+        }
     }
 
     /// The route of a path and the room it leads to. Where two routes match, the one whose path
@@ -62,7 +85,9 @@ impl Route {
             PathMatch::Room(room) => Some(room),
             PathMatch::Literal => route.room.clone(),
         };
-        Ok((route, room.ok_or(Rejection::HandshakeFailed)?))
+        // A hub has no room of its own.
+        let none = route.mercure.as_ref().map_or(Rejection::HandshakeFailed, |_| Rejection::RouteNotFound);
+        Ok((route, room.ok_or(none)?))
     }
 
     /// The route of a path, and how the path matched.
@@ -71,6 +96,8 @@ impl Route {
         matches().find(|(_, found)| matches!(found, PathMatch::Literal)).or_else(|| matches().next())
     }
 }
+
+const FORM_BYTES_OVER_DATA: usize = 64 << 10;
 
 /// A path of literal segments, of which one may be `{room}`.
 ///

@@ -107,7 +107,11 @@ impl Gate {
 
 /// The page that asks. A browser sends no Origin with a GET to the page's own host, but says that it
 /// is one; such a page must be listed as any other.
-fn asked_by(route: &Route, request: &Parts, host: &Host<'_>) -> Result<PermittedOrigin, Rejection> {
+pub(super) fn asked_by(
+    route: &Route,
+    request: &Parts,
+    host: &Host<'_>,
+) -> Result<PermittedOrigin, Rejection> {
     let headers = &request.headers;
     let is_own = request.method == Method::GET
         && !headers.contains_key(ORIGIN)

@@ -261,7 +261,9 @@ async fn reread(gateway: &Reloading<'_>, watch: &mut config::Watch) -> Result<St
             };
             *watch = loaded.watch;
             let gate = keeper.adopt(prepared, loaded.gate);
+            let hub = gate.hub_settings();
             shared.rules.store(Arc::new(net::Rules { gate, tls: loaded.tls }));
+            shared.updates.set(hub);
             if let (Some(events), Some(new)) = (&shared.events, loaded.events) {
                 events.set(new.settings);
             }

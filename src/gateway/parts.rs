@@ -8,7 +8,8 @@ use crate::config::{self, Limits, Server};
 use crate::events::{Events, Waiting};
 use crate::gate::Throttles;
 use crate::ledger::{Ledger, Log};
-use crate::net::{Control, DemoPage, OpeningLimits, OrderDesk, Orders, Rules, Shared};
+use crate::mercure::UpdateHub;
+use crate::net::{self, Control, DemoPage, OpeningLimits, OrderDesk, Orders, Rules, Shared};
 use crate::sandbox;
 use crate::throttle::{CountTable, RateTable};
 use arc_swap::ArcSwap;
@@ -49,8 +50,13 @@ pub(super) fn whole(rules: Rules, limits: &Limits, server: &Server, log: Log, be
     let events = events.map(|events| Events::new(events.settings, events.queue, Arc::clone(&ledger)));
     let (events, told) = events.unzip();
     let authorize = authorize.map(|settings| Authorize::new(settings, Arc::clone(&ledger)));
+    let updates = UpdateHub::new(workers, net::fresh_id);
+    updates.set(rules.gate.hub_settings());
+    let hub = Hub::new(workers);
+    hub.let_hear(Arc::clone(&updates));
     let shared = Arc::new(Shared {
-        hub: Hub::new(workers),
+        hub,
+        updates,
         ledger,
         rules: ArcSwap::from_pointee(rules),
         limits: OpeningLimits {

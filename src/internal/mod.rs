@@ -6,6 +6,7 @@ mod guard;
 mod hand_over;
 mod idempotency;
 mod listen;
+mod mercure;
 mod publish;
 mod reply;
 mod revocation_file;

@@ -6,6 +6,7 @@ use super::guard::Guard;
 use super::hand_over::{Bequest, Giver};
 use super::idempotency::Published;
 use super::listen::Bound;
+use super::mercure;
 use super::publish::{Press, too_big};
 use super::reply::{Reply, denied, not_allowed, problem, reply};
 use super::revocation_file::RevocationFile;
@@ -39,6 +40,9 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 /// JSON and base64 make a message longer: by a third, or up to six times where a text is
 /// all escapes.
 const ESCAPE_FACTOR: usize = 6;
+/// An octet of a form may take three, and an update has other fields.
+const FORM_FACTOR: usize = 3;
+const FORM_BYTES: usize = 64 << 10;
 const ENVELOPE_BYTES_MAX: usize = 1 << 10;
 /// A batch may be as long as a message, and so long in any case.
 const BATCH_BYTES: usize = 4 << 20;
@@ -157,10 +161,15 @@ async fn answer(mut request: Request<Incoming>, port: &Rc<Port>) -> Reply {
     let internal = &port.internal;
     let upgrade = hyper::upgrade::on(&mut request);
     let (parts, body) = request.into_parts();
-    if let Err(why) = internal.guard.admit(&parts.uri, &parts.headers) {
+    let shared = &internal.shared;
+    let guard = &internal.guard;
+    let admitted = match mercure::is_hub(&parts, shared) {
+        true => guard.admit_publisher(&parts.uri, &parts.headers),
+        false => guard.admit(&parts.uri, &parts.headers),
+    };
+    if let Err(why) = admitted {
         return denied(why);
     }
-    let shared = &internal.shared;
     match (parts.uri.path(), &parts.method) {
         ("/healthz", &Method::GET) => text(StatusCode::OK, "ok\n"),
         ("/readyz", &Method::GET) if shared.is_draining() => {
@@ -225,6 +234,11 @@ async fn answer(mut request: Request<Incoming>, port: &Rc<Port>) -> Reply {
             | "/admin/hand-over" | "/admin/kick" | "/admin/revoke",
             _,
         ) => not_allowed("POST"),
+        _ if mercure::is_hub(&parts, shared) => {
+            let most = internal.message_bytes.saturating_mul(FORM_FACTOR).saturating_add(FORM_BYTES);
+            let Ok(whole) = Limited::new(body, most).collect().await else { return too_big() };
+            mercure::publish(&parts, &whole.to_bytes(), shared)
+        }
         (path, method) if let Some(room) = rooms::members_path(path) => match *method {
             Method::GET => rooms::members(room, parts.uri.query(), shared).await,
             _ => not_allowed("GET"),

@@ -146,6 +146,28 @@ pub(super) fn readable_by(mut reply: Reply, origin: Option<&Origin>) -> Reply {
     reply
 }
 
+/// The id of an update that has been published.
+pub(super) fn published(id: &str, strict_transport: bool) -> Reply {
+    let mut reply = Response::new(Bytes::copy_from_slice(id.as_bytes()));
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    common(headers, strict_transport);
+    reply
+}
+
+/// Who subscribes, as JSON-LD.
+pub(super) fn subscriptions(told: &serde_json::Value, hub: &str, strict_transport: bool) -> Reply {
+    let mut reply = json(told, strict_transport);
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/ld+json"));
+    // INVARIANT: the configured path of a route has no octet that ends a field or the brackets.
+    if let Ok(link) = HeaderValue::from_str(&format!("<{hub}>; rel=\"mercure\"")) {
+        headers.insert(header::LINK, link);
+    }
+    reply
+}
+
 /// As [`readable_by`], also with credentials of the browser's where the route takes them.
 pub(super) fn readable(reply: Reply, reader: Option<&Reader>) -> Reply {
     let mut reply = readable_by(reply, reader.map(|reader| &reader.origin));
@@ -169,10 +191,15 @@ pub(super) fn octets(reply: &Reply) -> Vec<u8> {
 
 /// The head of a response whose body has no length, and the first octets of that.
 pub(super) fn unending(reply: &Reply, first: &[u8]) -> Vec<u8> {
-    let mut octets = head(reply);
+    let mut octets = unended(reply);
     octets.extend_from_slice(b"\r\n");
     octets.extend_from_slice(first);
     octets
+}
+
+/// The same without the end of the head: there may be more fields.
+pub(super) fn unended(reply: &Reply) -> Vec<u8> {
+    head(reply)
 }
 
 /// The status line and the fields.

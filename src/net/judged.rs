@@ -7,7 +7,8 @@ use super::opening::bare;
 use super::shared::{Rules, Shared};
 use crate::auth::{Identity, TicketSecret};
 use crate::gate::{
-    Admitted, Caller, Exchange, Exchanged, Reader, Refused, Sending, Streamed, Streaming, client_of,
+    Admitted, Caller, Exchange, Exchanged, HubAnswer, HubAsked, Publishing, Reader, Refused, Sending,
+    Streamed, Streaming, Subscribing, client_of,
 };
 use crate::ledger::RequestId;
 use crate::origin::Origin;
@@ -33,8 +34,14 @@ pub(super) enum Judged {
     Stream { admitted: Box<Admitted>, place: CountPermit<Arc<str>>, reader: Option<Reader> },
     /// One message, once its body is there.
     Message { sending: Box<Sending>, reader: Option<Reader> },
-    /// A page may ask for a stream or send messages.
-    StreamPreflight { reader: Option<Reader> },
+    /// Updates as an event stream, and who may read it.
+    Subscribe { subscribing: Box<Subscribing>, place: CountPermit<Arc<str>>, reader: Option<Reader> },
+    /// An update, once its body is there.
+    Publish { publishing: Box<Publishing>, reader: Option<Reader> },
+    /// Who subscribes.
+    Subscriptions { told: serde_json::Value, hub: Arc<str>, reader: Option<Reader> },
+    /// A page may ask for a stream or send messages, with these methods.
+    StreamPreflight { methods: &'static str, reader: Option<Reader> },
     /// No stream and no message; who may read why.
     StreamRefused { refused: Refused, reader: Option<Reader> },
     /// Nothing; who may read why.
@@ -59,12 +66,16 @@ pub(super) fn judge_request(
             Err(refused) => Judged::Refused { refused, origin },
         };
     }
+    if gate.is_hub(parts) {
+        let HubAsked { verdict, reader } = gate.hub(parts, caller, &shared.throttles);
+        return judge_hub(verdict, reader, shared);
+    }
     if gate.is_stream(parts) {
         let Streaming { verdict, reader } = gate.stream(parts, caller, &shared.throttles);
         return match verdict {
             Ok(Streamed::Stream(admitted, place)) => Judged::Stream { admitted, place, reader },
             Ok(Streamed::Message(sending)) => Judged::Message { sending, reader },
-            Ok(Streamed::Preflight) => Judged::StreamPreflight { reader },
+            Ok(Streamed::Preflight) => Judged::StreamPreflight { methods: "GET, POST", reader },
             Err(refused) => Judged::StreamRefused { refused, reader },
         };
     }
@@ -72,6 +83,28 @@ pub(super) fn judge_request(
         Ok((admitted, place)) => Judged::Admitted { admitted: Box::new(admitted), place },
         Err(refused) if shared.page.is_some() && is_for_page(&refused, parts) => Judged::Page,
         Err(refused) => Judged::Refused { refused, origin: None },
+    }
+}
+
+/// What a hub's own word makes of a request to it.
+fn judge_hub(verdict: Result<HubAnswer, Refused>, reader: Option<Reader>, shared: &Shared) -> Judged {
+    let asked = match verdict {
+        Ok(HubAnswer::Subscribe(subscribing, place)) => {
+            return Judged::Subscribe { subscribing, place, reader };
+        }
+        Ok(HubAnswer::Publish(publishing)) => return Judged::Publish { publishing, reader },
+        Ok(HubAnswer::Preflight(methods)) => return Judged::StreamPreflight { methods, reader },
+        Ok(HubAnswer::Subscriptions(asked)) => asked,
+        Err(refused) => return Judged::StreamRefused { refused, reader },
+    };
+    let told = match (&asked.topic, &asked.subscriber) {
+        (Some(topic), Some(subscriber)) => shared.updates.subscription(topic, subscriber),
+        (topic, _) => shared.updates.subscriptions(&asked.path, topic.as_deref()),
+    };
+    let hub = shared.rules.load().gate.hub_settings().path;
+    match told {
+        Some(told) => Judged::Subscriptions { told, hub, reader },
+        None => Judged::StreamRefused { refused: bare(Rejection::RouteNotFound), reader },
     }
 }
 
@@ -120,11 +153,12 @@ impl Judged {
                 let reply = answer::preflight("POST", "authorization, content-type");
                 answer::readable_by(reply, origin.as_ref())
             }
-            Judged::StreamPreflight { reader } => {
-                let reply = answer::preflight(
-                    "GET, POST",
-                    "authorization, cache-control, content-type, last-event-id",
-                );
+            Judged::Subscriptions { told, hub, reader } => {
+                answer::readable(answer::subscriptions(told, hub, strict_transport), reader.as_ref())
+            }
+            Judged::StreamPreflight { methods, reader } => {
+                let reply =
+                    answer::preflight(methods, "authorization, cache-control, content-type, last-event-id");
                 answer::readable(reply, reader.as_ref())
             }
             Judged::StreamRefused { refused, reader } => {
@@ -132,7 +166,11 @@ impl Judged {
                 answer::readable(refusal, reader.as_ref())
             }
             // Known only later, or no response that hyper could write: this one is not sent.
-            Judged::Renewal { .. } | Judged::Stream { .. } | Judged::Message { .. } => Reply::default(),
+            Judged::Renewal { .. }
+            | Judged::Stream { .. }
+            | Judged::Message { .. }
+            | Judged::Subscribe { .. }
+            | Judged::Publish { .. } => Reply::default(),
             Judged::Refused { refused, origin } => {
                 let refusal = answer::refusal(refused.reason, request, strict_transport);
                 answer::readable_by(refusal, origin.as_ref())

@@ -13,6 +13,7 @@ mod proxied;
 mod sending;
 mod shared;
 pub mod tls;
+mod updates;
 mod worker;
 
 pub use answer::DemoPage;
@@ -20,4 +21,5 @@ pub use listener::{Families, bind, share};
 pub use orders::{Listed, OrderDesk, Orders, RoomMember, Whom};
 pub use proxied::ProxyProtocol;
 pub use shared::{Control, Drain, Newcomers, OpeningLimits, Rules, Shared};
+pub use updates::fresh_id;
 pub use worker::run;

@@ -1,6 +1,8 @@
 //! Owns one connection from accept to the 101, or to its refusal, under one deadline.
 //! Never knows a rule: it brings the octets to floor 1 and carries out the answer.
 
+mod posted;
+
 use super::answer;
 use super::authorized::{self, Asker};
 use super::http::serve;
@@ -8,11 +10,10 @@ use super::judged::{Judged, hear, judge_request};
 use super::link::{Link, Scratch};
 use super::listener::{Accepted, Permit};
 use super::proxied::{ProxyProtocol, read_header};
-use super::sending;
 use super::shared::{Rules, Shared};
 use super::tls::{TlsFault, TlsState, TlsWire};
 use crate::auth::Identity;
-use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Reader, Refused, Sending, judge_head};
+use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Reader, Refused, Subscribing, judge_head};
 use crate::ledger::{Facts, RequestId};
 use crate::origin::Origin;
 use crate::peer::Peer;
@@ -49,8 +50,27 @@ pub(super) struct Opened {
     pub(super) early: Vec<u8>,
 }
 
+/// A connection that subscribes to updates. Whoever takes it over ends the head of the response.
+pub(super) struct Subscribed {
+    pub(super) link: Link,
+    pub(super) subscribing: Subscribing,
+    pub(super) response: Vec<u8>,
+    pub(super) place: CountPermit<Arc<str>>,
+    pub(super) permit: Permit,
+    pub(super) peer: Peer,
+    pub(super) request: RequestId,
+    /// The peer sent octets behind its head.
+    pub(super) is_early: bool,
+}
+
+/// What a connection has become.
+pub(super) enum Entered {
+    Room(Box<Opened>),
+    Topics(Box<Subscribed>),
+}
+
 /// Opens one connection, or refuses it: then that has been told and logged.
-pub(super) async fn open(accepted: Accepted, shared: &Shared, scratch: &RefCell<Scratch>) -> Option<Opened> {
+pub(super) async fn open(accepted: Accepted, shared: &Shared, scratch: &RefCell<Scratch>) -> Option<Entered> {
     let Accepted { socket, peer, permit, overload, by_proxy } = accepted;
     let (request, began) = (RequestId::next(), Instant::now());
     let mut opening =
@@ -66,7 +86,20 @@ pub(super) async fn open(accepted: Accepted, shared: &Shared, scratch: &RefCell<
             };
             let early = plain.split_off(head_bytes.min(plain.len()));
             let link = Link::new(socket, tls);
-            return Some(Opened { link, admitted: *admitted, response, place, permit, peer, request, early });
+            let opened = Opened { link, admitted: *admitted, response, place, permit, peer, request, early };
+            return Some(Entered::Room(Box::new(opened)));
+        }
+        Ok(Verdict::Subscribed { subscribing, place, response, head_bytes }) => {
+            let Opening { socket, peer, permit, tls, plain, .. } = opening;
+            let Some(tls) = tls else {
+                log(shared, bare(Rejection::HandshakeFailed), peer, request);
+                return None;
+            };
+            let (link, is_early) = (Link::new(socket, tls), plain.len() > head_bytes);
+            let subscribing = *subscribing;
+            let subscribed =
+                Subscribed { link, subscribing, response, place, permit, peer, request, is_early };
+            return Some(Entered::Topics(Box::new(subscribed)));
         }
         Ok(Verdict::Answered { response }) => (None, Some(response)),
         Ok(Verdict::Refused { refused, response }) => (Some(*refused), response),
@@ -84,9 +117,25 @@ pub(super) async fn open(accepted: Accepted, shared: &Shared, scratch: &RefCell<
 
 /// What is to be done with a connection.
 enum Verdict {
-    Admitted { admitted: Box<Admitted>, place: CountPermit<Arc<str>>, response: Vec<u8>, head_bytes: usize },
-    Answered { response: Vec<u8> },
-    Refused { refused: Box<Refused>, response: Option<Vec<u8>> },
+    Admitted {
+        admitted: Box<Admitted>,
+        place: CountPermit<Arc<str>>,
+        response: Vec<u8>,
+        head_bytes: usize,
+    },
+    Subscribed {
+        subscribing: Box<Subscribing>,
+        place: CountPermit<Arc<str>>,
+        response: Vec<u8>,
+        head_bytes: usize,
+    },
+    Answered {
+        response: Vec<u8>,
+    },
+    Refused {
+        refused: Box<Refused>,
+        response: Option<Vec<u8>>,
+    },
 }
 
 /// How much of what came is the head, and how much behind it its body.
@@ -215,6 +264,14 @@ impl Opening<'_> {
                     Err(refused) => self.refuse_authorized(refused, reader.as_ref()),
                 }
             }
+            Judged::Subscribe { subscribing, place, reader } => {
+                let reply = answer::readable(answer::stream(strict_transport), reader.as_ref());
+                let (response, head_bytes) = (answer::unended(&reply), came.head_bytes);
+                Verdict::Subscribed { subscribing, place, response, head_bytes }
+            }
+            Judged::Publish { publishing, reader } => {
+                self.take_update(&publishing, came, reader.as_ref()).await?
+            }
             Judged::Message { sending, reader } => self.take_message(&sending, came, reader.as_ref()).await?,
             Judged::Refused { refused, .. } | Judged::StreamRefused { refused, .. } => {
                 Verdict::Refused { refused: Box::new(refused), response: Some(response) }
@@ -223,6 +280,7 @@ impl Opening<'_> {
             Judged::Page
             | Judged::Ticket { .. }
             | Judged::Preflight { .. }
+            | Judged::Subscriptions { .. }
             | Judged::StreamPreflight { .. } => Verdict::Answered { response },
         })
     }
@@ -257,33 +315,6 @@ impl Opening<'_> {
             },
             _ => Verdict::Answered { response },
         }
-    }
-
-    /// Takes one message by POST, whose body is read only now that its sender is known. An `Err` is
-    /// a body that did not come.
-    async fn take_message(
-        &mut self,
-        message: &Sending,
-        came: Came,
-        reader: Option<&Reader>,
-    ) -> Result<Verdict, Rejection> {
-        let deadline = self.began + self.shared.limits.handshake_timeout;
-        let read = timeout_at(deadline.into(), self.read_body(came)).await;
-        read.unwrap_or(Err(Rejection::BodyTimeout))?;
-        let body = self.plain.get(came.head_bytes..came.end()).unwrap_or_default();
-        let strict_transport = self.shared.page.is_none();
-        let authorized = sending::authorized(message, body, self.asker(), self.shared).await;
-        Ok(match authorized.and_then(|()| sending::send(message, body, self.request, self.shared)) {
-            Ok(()) => {
-                let response = answer::octets(&answer::readable(answer::no_content(), reader));
-                Verdict::Answered { response }
-            }
-            Err(reason) => {
-                let reply = answer::refusal(reason, self.request, strict_transport);
-                let response = Some(answer::octets(&answer::readable(reply, reader)));
-                Verdict::Refused { refused: Box::new(message.refused(reason)), response }
-            }
-        })
     }
 
     /// Refuses before there is a request that hyper could answer.
@@ -342,16 +373,6 @@ impl Opening<'_> {
         };
         self.tls = Some(tls);
         judged
-    }
-
-    /// Reads until the body is whole.
-    async fn read_body(&mut self, came: Came) -> Result<(), Rejection> {
-        let Some(mut tls) = self.tls.take() else { return Err(Rejection::HandshakeFailed) };
-        while self.plain.len() < came.end() {
-            self.read_more(&mut tls).await?;
-        }
-        self.tls = Some(tls);
-        Ok(())
     }
 
     /// Reads once, and answers what TLS itself asks.

@@ -11,6 +11,7 @@ use crate::broadcast::Hub;
 use crate::events::Events;
 use crate::gate::{Gate, HeadLimits, Throttles};
 use crate::ledger::Ledger;
+use crate::mercure::UpdateHub;
 use crate::peer::{PeerPrefix, TrustedProxies};
 use crate::rejection::Rejection;
 use crate::sandbox;
@@ -59,6 +60,8 @@ pub struct OpeningLimits {
 pub struct Shared {
     /// Rooms.
     pub hub: Arc<Hub>,
+    /// Updates by topic.
+    pub updates: Arc<UpdateHub>,
     /// Counters and audit lines.
     pub ledger: Arc<Ledger>,
     /// The rules in force.

@@ -7,10 +7,11 @@ mod obey;
 mod pace;
 mod sessions;
 mod told;
+mod topics;
 
 use super::link::Scratch;
 use super::listener::{Accepted, accept};
-use super::opening::{Opened, open};
+use super::opening::{Entered, open};
 use super::orders::Orders;
 use super::shared::Shared;
 use crate::broadcast::Delivery;
@@ -55,6 +56,7 @@ pub fn run(
             });
         }
         tokio::task::spawn_local(broadcast(worker, Arc::clone(&shared), Rc::clone(&sessions)));
+        tokio::task::spawn_local(updates(worker, Arc::clone(&shared), Rc::clone(&sessions)));
         let obeying = Rc::clone(&sessions);
         tokio::task::spawn_local(async move {
             while let Some(order) = orders.next().await {
@@ -78,11 +80,17 @@ async fn live(
 ) {
     // The opening is boxed and gone before the session begins: an idle session does not
     // carry the room that a handshake needs.
-    let opened: Option<Opened> = Box::pin(open(accepted, &shared, &scratch)).await;
+    let entered: Option<Entered> = Box::pin(open(accepted, &shared, &scratch)).await;
     drop(scratch);
     drop(shared);
-    let Some(opened) = opened else { return };
-    let Some(key) = sessions.borrow_mut().adopt(opened, Instant::now()) else { return };
+    let key = match entered {
+        Some(Entered::Room(opened)) => sessions.borrow_mut().adopt(*opened, Instant::now()),
+        Some(Entered::Topics(opened)) => {
+            Some(sessions.borrow_mut().adopt_subscriber(*opened, Instant::now()))
+        }
+        None => None,
+    };
+    let Some(key) = key else { return };
     poll_fn(|cx| {
         let mut sessions = sessions.borrow_mut();
         // A fault of ours in one session ends that one (close code 1011), not the worker.
@@ -117,6 +125,21 @@ async fn broadcast(worker: usize, shared: Arc<Shared>, sessions: Rc<RefCell<Sess
         deliveries.clear();
         deliveries.shrink_to(DELIVERIES_KEPT);
         empty = deliveries;
+    }
+}
+
+/// Takes the updates that were published and writes them to those who subscribe.
+async fn updates(worker: usize, shared: Arc<Shared>, sessions: Rc<RefCell<Sessions>>) {
+    let Some(inbox) = shared.updates.inbox(worker) else { return };
+    loop {
+        inbox.arrived().await;
+        let updates = inbox.take();
+        let delivered = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            sessions.borrow_mut().deliver_updates(&updates, Instant::now());
+        }));
+        if delivered.is_err() {
+            shared.ledger.panicked("updates");
+        }
     }
 }
 

@@ -12,8 +12,10 @@ use std::time::Duration;
 pub enum Transport {
     /// Frames, both ways (RFC 6455).
     WebSocket,
-    /// An event stream: the peer reads and says nothing more.
+    /// An event stream of a room: the peer reads and says nothing more.
     Events,
+    /// An event stream of updates by topic.
+    Updates,
 }
 
 impl Transport {
@@ -23,6 +25,7 @@ impl Transport {
         match self {
             Transport::WebSocket => "websocket",
             Transport::Events => "sse",
+            Transport::Updates => "mercure",
         }
     }
 }

@@ -284,7 +284,11 @@ impl Session {
         self.publisher = None;
         let end = End { reason, code };
         if self.transport != Transport::WebSocket {
-            events::encode_close(code, reason.name(), out);
+            match self.transport {
+                // Every event of a hub is a publisher's.
+                Transport::Updates => events::encode_comment(reason.name(), out),
+                Transport::Events | Transport::WebSocket => events::encode_close(code, reason.name(), out),
+            }
             self.stage = Stage::Lingering { end, until: now + LINGER_TIMEOUT };
             return;
         }

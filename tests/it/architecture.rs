@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The floors of `lib.rs`, from the ground up.
 const FLOORS: [&[&str]; 5] = [
     &["rejection", "room", "origin", "peer", "secret", "endpoint"],
-    &["gate", "auth", "codec", "protocol", "broadcast", "throttle"],
+    &["gate", "auth", "codec", "mercure", "protocol", "broadcast", "throttle"],
     &[
         "net",
         "session",

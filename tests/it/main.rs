@@ -29,6 +29,7 @@ mod jwks;
 mod jwks_faults;
 mod limits;
 mod logs;
+mod mercure;
 mod outbound;
 mod probe;
 mod promises;

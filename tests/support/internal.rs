@@ -87,7 +87,10 @@ impl Internal {
         for (name, value) in fields {
             head += &format!("{name}: {value}\r\n");
         }
-        head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        if !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            head += "Content-Type: application/json\r\n";
+        }
+        head += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
         self.raw(head.as_bytes())
     }
 

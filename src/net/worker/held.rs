@@ -10,6 +10,7 @@ use crate::auth::{Authority, Narrowing};
 use crate::broadcast::Subscriber;
 use crate::codec;
 use crate::ledger::{Facts, RequestId};
+use crate::mercure::TopicSubscriber;
 use crate::origin::Origin;
 use crate::peer::Peer;
 use crate::rejection::Rejection;
@@ -36,8 +37,23 @@ pub(super) struct Held {
 /// what it has while messages flow. Whoever has closed a session may open another.
 pub(super) struct Seat {
     pub(super) place: CountPermit<Arc<str>>,
-    pub(super) subscriber: Subscriber,
-    pub(super) index: usize,
+    pub(super) at: At,
+}
+
+/// What it is a member of.
+pub(super) enum At {
+    Room { subscriber: Subscriber, index: usize },
+    Topics { member: Box<TopicSubscriber>, index: usize },
+}
+
+impl Seat {
+    /// The room, where it is in one.
+    pub(super) fn subscriber(&self) -> Option<&Subscriber> {
+        match &self.at {
+            At::Room { subscriber, .. } => Some(subscriber),
+            At::Topics { .. } => None,
+        }
+    }
 }
 
 /// What its lines tell, and the place that its connection holds while it lasts.
@@ -66,7 +82,7 @@ impl About {
             peer: Some(self.peer),
             route: Some(&self.route),
             origin: self.origin.as_ref().map(Origin::as_str),
-            subject: Some(self.authority.subject()),
+            subject: self.authority.known_subject().map(|subject| &**subject),
             ..Facts::default()
         });
     }

@@ -4,7 +4,7 @@
 use super::super::opening::until;
 use super::super::orders::{Listed, Order, RoomMember, Whom};
 use super::super::shared::Shared;
-use super::held::Held;
+use super::held::{Held, Seat};
 use super::sessions::Sessions;
 use crate::auth::Identity;
 use crate::broadcast::{Member, RoomId};
@@ -73,13 +73,13 @@ impl Sessions {
     /// Moves one session to a new authority. Where that does not grant its room, it ends.
     fn renew(&mut self, key: usize, identity: &Identity, now: Instant) -> bool {
         let Some(held) = self.held.get_mut(key) else { return false };
-        let Some(seat) = &held.seat else { return false };
-        let Ok(grant) = identity.grant_within(seat.subscriber.room_name(), held.about.narrowing.as_deref())
-        else {
+        // Whoever reads updates comes back with its new token.
+        let Some(subscriber) = held.seat.as_ref().and_then(Seat::subscriber) else { return false };
+        let Ok(grant) = identity.grant_within(subscriber.room_name(), held.about.narrowing.as_deref()) else {
             self.close(key, Rejection::GrantGone, now);
             return false;
         };
-        let publisher = self.shared.hub.publisher(&grant, &seat.subscriber);
+        let publisher = self.shared.hub.publisher(&grant, subscriber);
         held.session.renew(publisher, identity.ends_at().map(|ends_at| until(ends_at, now)));
         held.about.authority = identity.authority().clone();
         self.settle(key, now);
@@ -97,8 +97,7 @@ fn is_meant(whom: &Whom, held: &Held, shared: &Shared) -> bool {
         Whom::Token(jti) => authority.jti() == Some(jti),
         Whom::Subject(subject) => **authority.subject() == **subject,
         Whom::These { connection, subject, room } => {
-            let is_in =
-                |room: &RoomName| held.seat.as_ref().is_some_and(|seat| seat.subscriber.room_name() == room);
+            let is_in = |room: &RoomName| room_of(held).is_some_and(|name| name == room);
             connection.is_none_or(|connection| held.about.request == connection)
                 && subject.as_ref().is_none_or(|subject| **authority.subject() == **subject)
                 && room.as_ref().is_none_or(is_in)
@@ -108,9 +107,14 @@ fn is_meant(whom: &Whom, held: &Held, shared: &Shared) -> bool {
     }
 }
 
+/// The room that a session is in.
+fn room_of(held: &Held) -> Option<&RoomName> {
+    Some(held.seat.as_ref()?.subscriber()?.room_name())
+}
+
 fn listed(held: &Held, now: Instant) -> Listed {
     let about = &held.about;
-    let room = held.seat.as_ref().map(|seat| seat.subscriber.room_name().as_str());
+    let room = room_of(held).map(RoomName::as_str);
     Listed {
         request_id: about.request.to_string(),
         peer: about.peer.to_string(),

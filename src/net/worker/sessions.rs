@@ -5,7 +5,7 @@ use super::super::link::{Broken, Came, Scratch};
 use super::super::opening::{Opened, until};
 use super::super::shared::{Drain, Shared};
 use super::asking::JudgedMessage;
-use super::held::{About, Held, INTERNAL_ERROR, Seat};
+use super::held::{About, At, Held, INTERNAL_ERROR, Seat};
 use super::pace::to_be_closed;
 use super::told::{matter, tell_message};
 use crate::broadcast::{Delivery, LocalRooms, Member, Sender};
@@ -22,7 +22,7 @@ const READS_A_TURN: usize = 4;
 
 /// The sessions of one worker.
 pub(super) struct Sessions {
-    worker: usize,
+    pub(super) worker: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) held: Slab<Held>,
     /// When each session is due, in milliseconds since `epoch`, by its key: looked at in
@@ -30,12 +30,14 @@ pub(super) struct Sessions {
     due_ms: Vec<u64>,
     epoch: Instant,
     pub(super) rooms: LocalRooms,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
     /// Frames for one session.
-    frames: Vec<u8>,
+    pub(super) frames: Vec<u8>,
+    /// Sessions that subscribe to updates.
+    pub(super) subscribers: Vec<usize>,
     /// Sessions that something happened to while their room was written to.
-    unsettled: Vec<usize>,
-    serials: u64,
+    pub(super) unsettled: Vec<usize>,
+    pub(super) serials: u64,
     /// Sessions that the drain has closed, of how many.
     drained: usize,
     to_drain: Option<usize>,
@@ -54,6 +56,7 @@ impl Sessions {
             rooms: LocalRooms::default(),
             scratch: Scratch::new(),
             frames: Vec::new(),
+            subscribers: Vec::new(),
             unsettled: Vec::new(),
             serials: 0,
             drained: 0,
@@ -102,7 +105,7 @@ impl Sessions {
         entry.insert(Held {
             link,
             session: Session::open(opening, now),
-            seat: Some(Seat { place, subscriber, index }),
+            seat: Some(Seat { place, at: At::Room { subscriber, index } }),
             sent_this_turn: false,
             waker: None,
             about: Box::new(about),
@@ -112,19 +115,24 @@ impl Sessions {
             held.say(&response, &mut self.scratch);
             held.tell_begin(&self.shared);
         }
-        if self.due_ms.len() <= key {
-            self.due_ms.resize(key + 1, NEVER);
-        }
         if !early.is_empty() {
             self.scratch.plain.clear();
             self.scratch.plain.extend_from_slice(&early);
             self.received(key, now);
         }
+        self.begin(key, now);
+        Some(key)
+    }
+
+    /// Notes when a new session is due, and ends one that should not be there.
+    pub(super) fn begin(&mut self, key: usize, now: Instant) {
+        if self.due_ms.len() <= key {
+            self.due_ms.resize(key + 1, NEVER);
+        }
         self.settle(key, now);
         if let Some(reason) = self.held.get(key).and_then(|held| self.has_fallen(&held.about)) {
             self.close(key, reason, now);
         }
-        Some(key)
     }
 
     /// Why a session that has just been admitted may not go on: its token may have been
@@ -224,9 +232,11 @@ impl Sessions {
             else {
                 return Poll::Ready(());
             };
+            // Only who is in a room sends messages.
+            let Some(room) = seat.subscriber() else { return Poll::Ready(()) };
             let about = &held.about;
             let Some(JudgedMessage { opcode, payload, verdict }) =
-                ready!(asking.poll(cx, authorize, || matter(about, seat)))
+                ready!(asking.poll(cx, authorize, || matter(about, room)))
             else {
                 held.asking = None;
                 return Poll::Ready(());
@@ -278,15 +288,19 @@ impl Sessions {
     }
 
     fn leave(&mut self, seat: Seat) {
-        let Seat { place, subscriber, index } = seat;
+        let Seat { place, at } = seat;
         drop(place);
         // Closing before no longer a session: a drain must not find neither.
         self.shared.ledger.closing().enter();
         self.shared.ledger.sessions().leave();
+        let (subscriber, index) = match at {
+            At::Room { subscriber, index } => (subscriber, index),
+            At::Topics { index, .. } => return self.leave_topics(index),
+        };
         let moved = self.rooms.leave(subscriber.room(), index);
         let moved = moved.and_then(|Member(key)| self.held.get_mut(key)?.seat.as_mut());
-        if let Some(moved) = moved {
-            moved.index = index;
+        if let Some(Seat { at: At::Room { index: place, .. }, .. }) = moved {
+            *place = index;
         }
     }
 
@@ -314,7 +328,7 @@ impl Sessions {
                 let form = match held.session.transport() {
                     Transport::WebSocket if held.session.deflates() => turn.deflating(),
                     Transport::WebSocket => turn.plain(),
-                    Transport::Events => turn.events(),
+                    Transport::Events | Transport::Updates => turn.events(),
                 };
                 if std::mem::take(&mut held.sent_this_turn) {
                     frames.clear();

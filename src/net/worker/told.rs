@@ -3,6 +3,7 @@
 
 use super::held::{About, Seat};
 use crate::authorize::Matter;
+use crate::broadcast::Subscriber;
 use crate::codec::Opcode;
 use crate::events::{Event, EventKind, Events, What, Whose};
 use crate::session::End;
@@ -11,9 +12,10 @@ use std::sync::Arc;
 
 /// A session is open, and in its room.
 pub(super) fn tell_begin(events: &Events, about: &About, seat: &Seat, publish: bool) {
+    let Some(whose) = whose(about, seat) else { return };
     let connected = || What::Connected { peer: about.peer, origin: about.origin.clone() };
-    events.tell(EventKind::Connected, || Event::now(whose(about, seat), connected()));
-    events.tell(EventKind::Joined, || Event::now(whose(about, seat), What::Joined { publish }));
+    events.tell(EventKind::Connected, || Event::now(whose.clone(), connected()));
+    events.tell(EventKind::Joined, || Event::now(whose.clone(), What::Joined { publish }));
 }
 
 /// It sent a message, which has been delivered.
@@ -25,21 +27,22 @@ pub(super) fn tell_message(
     octets: &[u8],
     with_payload: bool,
 ) {
-    let Some(seat) = seat else { return };
+    let Some(whose) = seat.and_then(|seat| whose(about, seat)) else { return };
     let payload = with_payload.then(|| Bytes::copy_from_slice(octets));
-    events.add(Event::now(whose(about, seat), What::Message { opcode, bytes: octets.len(), payload }));
+    events.add(Event::now(whose, What::Message { opcode, bytes: octets.len(), payload }));
 }
 
 /// It has left its room, and ended.
 pub(super) fn tell_end(events: &Events, about: &About, seat: &Seat, end: End) {
+    let Some(whose) = whose(about, seat) else { return };
     let End { reason, code } = end;
-    events.tell(EventKind::Left, || Event::now(whose(about, seat), What::Left { reason }));
+    events.tell(EventKind::Left, || Event::now(whose.clone(), What::Left { reason }));
     let disconnected = What::Disconnected { reason, code };
-    events.tell(EventKind::Disconnected, || Event::now(whose(about, seat), disconnected));
+    events.tell(EventKind::Disconnected, || Event::now(whose.clone(), disconnected));
 }
 
 /// Whose message the backend is asked about.
-pub(super) fn matter(about: &About, seat: &Seat) -> Matter {
+pub(super) fn matter(about: &About, room: &Subscriber) -> Matter {
     Matter {
         connection: about.request,
         subject: Arc::clone(about.authority.subject()),
@@ -47,15 +50,16 @@ pub(super) fn matter(about: &About, seat: &Seat) -> Matter {
         peer: about.peer,
         origin: about.origin.clone(),
         route: Arc::clone(&about.route),
-        room: seat.subscriber.room_name().clone(),
+        room: room.room_name().clone(),
     }
 }
 
-fn whose(about: &About, seat: &Seat) -> Whose {
-    Whose {
+/// Whose session it is, where it is in a room: those who read updates are told of by the hub.
+fn whose(about: &About, seat: &Seat) -> Option<Whose> {
+    Some(Whose {
         connection: about.request,
         subject: Arc::clone(about.authority.subject()),
         route: Arc::clone(&about.route),
-        room: seat.subscriber.room_name().clone(),
-    }
+        room: seat.subscriber()?.room_name().clone(),
+    })
 }

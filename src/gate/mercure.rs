@@ -1,0 +1,472 @@
+//! Owns the checks of a Mercure hub: who may subscribe, publish, and see who subscribes.
+//! Never knows a stream, nor what becomes of an update.
+
+use super::admit::{Caller, Gate, Known, Throttles, proven};
+use super::fetch_metadata;
+use super::host::Host;
+use super::origin_policy::PermittedOrigin;
+use super::refused::{LoggedOrigin, Refused};
+use super::route::{MercureRoute, Route};
+use super::stream::{Reader, asked_by};
+use super::target::TargetForm;
+use crate::auth::{
+    Authority, BearerToken, Credential, CredentialPolicy, Revocations, SubjectNeed, form_pairs,
+};
+use crate::mercure::{Form, MercureClaim, PublishPort, Settings, TopicMap, TopicSelector};
+use crate::origin::Origin;
+use crate::rejection::Rejection;
+use crate::throttle::CountPermit;
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, ORIGIN};
+use http::request::Parts;
+use std::sync::Arc;
+
+/// What came of a request to a hub.
+#[must_use]
+pub enum HubAnswer {
+    /// Updates as an event stream; the permit is the subject's place.
+    Subscribe(Box<Subscribing>, CountPermit<Arc<str>>),
+    /// An update, once its body is there.
+    Publish(Box<Publishing>),
+    /// Who subscribes.
+    Subscriptions(SubscriptionsAsked),
+    /// A page may ask with these methods (Fetch standard, CORS-preflight fetch).
+    Preflight(&'static str),
+}
+
+/// The verdict, and the page that may read the answer.
+pub struct HubAsked {
+    /// What came of it.
+    pub verdict: Result<HubAnswer, Refused>,
+    /// The page that asked, where its origin is allowed.
+    pub reader: Option<Reader>,
+}
+
+/// Which subscriptions are asked for: all, those of a topic selector, or one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SubscriptionsAsked {
+    /// The path that was asked for.
+    pub path: Box<str>,
+    /// The topic selector.
+    pub topic: Option<String>,
+    /// The subscriber.
+    pub subscriber: Option<String>,
+}
+
+/// May subscribe to topics: only [`Gate::hub`] makes one.
+#[must_use]
+pub struct Subscribing {
+    authority: Authority,
+    route: Arc<Route>,
+    origin: Option<Origin>,
+    wanted: Vec<TopicSelector>,
+    claim: Option<MercureClaim>,
+    last_event_id: Option<Box<str>>,
+}
+
+/// May publish to some topics: only [`Gate::hub`] and [`Gate::publisher`] make one.
+#[must_use]
+pub struct Publishing {
+    authority: Authority,
+    route: Arc<Route>,
+    origin: Option<Origin>,
+    granted: Vec<TopicSelector>,
+}
+
+impl Gate {
+    /// Whether a request goes to a hub.
+    #[must_use]
+    pub fn is_hub(&self, request: &Parts) -> bool {
+        self.hub_at(request.uri.path()).is_some()
+    }
+
+    /// What the configuration says of the hub, if there is one.
+    #[must_use]
+    pub fn hub_settings(&self) -> Settings {
+        let hub = self.routes.iter().find_map(|route| route.mercure.as_ref());
+        hub.map(|hub| hub.settings.clone()).unwrap_or_default()
+    }
+
+    /// The hub's route, and what is behind its path.
+    fn hub_at<'p>(&self, path: &'p str) -> Option<(&Arc<Route>, &MercureRoute, &'p str)> {
+        self.routes.iter().find_map(|route| {
+            let hub = route.mercure.as_deref()?;
+            let below = path.strip_prefix(&*route.label)?;
+            (below.is_empty() || below.starts_with('/')).then_some((route, hub, below))
+        })
+    }
+
+    /// Judges a request to a hub, in the order of the checks of a handshake.
+    pub fn hub(&self, request: &Parts, caller: &Caller<'_>, throttles: &Throttles) -> HubAsked {
+        let mut known = Known::of(request);
+        let mut reader = None;
+        let verdict = self.judge_hub(request, caller, throttles, &mut known, &mut reader);
+        HubAsked { verdict: verdict.map_err(|reason| known.refused(reason)), reader }
+    }
+
+    fn judge_hub(
+        &self,
+        request: &Parts,
+        caller: &Caller<'_>,
+        throttles: &Throttles,
+        known: &mut Known,
+        reader: &mut Option<Reader>,
+    ) -> Result<HubAnswer, Rejection> {
+        let target = TargetForm::parse(&request.uri)?;
+        let host = Host::parse(&request.headers)?;
+        target.agrees_with(&host)?;
+        self.hosts.permit(&host, caller.server_name)?;
+        let (route, hub, below) = self.hub_at(request.uri.path()).ok_or(Rejection::RouteNotFound)?;
+        known.route = Some(Arc::clone(&route.label));
+        let at = Asking { gate: self, request, caller, throttles, route, hub, host };
+        match (below, &request.method) {
+            ("", &Method::GET) => at.subscribe(known, reader),
+            ("", &Method::POST) if hub.publish == PublishPort::Public => at.publish(known, reader),
+            ("", &Method::OPTIONS) => at.preflight(reader),
+            ("", _) if hub.publish == PublishPort::Internal => Err(Rejection::MethodNotAllowed),
+            ("", _) => Err(Rejection::StreamMethod),
+            (below, method) => {
+                let asked = subscriptions_asked(request.uri.path(), below);
+                let asked = asked.filter(|_| hub.settings.subscriptions).ok_or(Rejection::RouteNotFound)?;
+                match *method {
+                    Method::GET => at.subscriptions(asked, known, reader),
+                    Method::OPTIONS => at.preflight(reader),
+                    _ => Err(Rejection::MethodNotAllowed),
+                }
+            }
+        }
+    }
+
+    /// Judges a publication on the internal port, which has judged who may reach it: the token is
+    /// asked for as on the public port, whatever `publish` says. `None` where no hub has this path.
+    pub fn publisher(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        unix_now: u64,
+        revocations: &Revocations,
+    ) -> Option<Result<Publishing, Rejection>> {
+        let (route, _, _) = self.hub_at(path).filter(|(_, _, below)| below.is_empty())?;
+        let policy = CredentialPolicy { header: true, subprotocol: false, cookie: None, ticket: false };
+        let judged = is_form(headers).and_then(|()| {
+            let bearer = BearerToken::find(headers, query, &[], &policy)?;
+            let lifetimes = &route.lifetimes;
+            let (identity, claim) =
+                self.verifier.verify_mercure(&bearer, lifetimes, unix_now, SubjectNeed::Optional)?;
+            if revocations.is_revoked(identity.authority()) {
+                return Err(Rejection::TokenRevoked);
+            }
+            Publishing::granted(identity.authority().clone(), claim, route, None)
+        });
+        Some(judged)
+    }
+}
+
+/// One request to a hub, on its way through the checks.
+struct Asking<'r> {
+    gate: &'r Gate,
+    request: &'r Parts,
+    caller: &'r Caller<'r>,
+    throttles: &'r Throttles,
+    route: &'r Arc<Route>,
+    hub: &'r MercureRoute,
+    host: Host<'r>,
+}
+
+impl Asking<'_> {
+    fn subscribe(&self, known: &mut Known, reader: &mut Option<Reader>) -> Result<HubAnswer, Rejection> {
+        let wanted = wanted(self.request.uri.query())?;
+        let last_event_id = last_event_id(self.request)?;
+        let origin = self.reading_page(reader)?;
+        let (authority, claim) = match self.reader_credential(&origin) {
+            Err(Rejection::CredentialMissing) if self.hub.anonymous => (Authority::anonymous(), None),
+            credential => {
+                let (authority, claim) = self.proven(credential, SubjectNeed::Required)?;
+                known.subject = Some(Arc::clone(authority.subject()));
+                let grants = claim.as_ref().is_some_and(|claim| claim.subscribe.is_some());
+                if !grants && !self.hub.anonymous {
+                    return Err(Rejection::TopicNotGranted);
+                }
+                (authority, claim)
+            }
+        };
+        // Nobody in particular has no number of connections of its own: the limits of the address hold.
+        let most = if authority.is_anonymous() { usize::MAX } else { self.route.connections_per_subject };
+        let place = self.throttles.subjects.hold(authority.subject(), most);
+        let place = place.ok_or(Rejection::SubjectConnections)?;
+        let (route, origin) = (Arc::clone(self.route), origin.into_origin());
+        let subscribing = Subscribing { authority, route, origin, wanted, claim, last_event_id };
+        Ok(HubAnswer::Subscribe(Box::new(subscribing), place))
+    }
+
+    fn publish(&self, known: &mut Known, reader: &mut Option<Reader>) -> Result<HubAnswer, Rejection> {
+        let headers = &self.request.headers;
+        is_form(headers)?;
+        // A backend sends no Origin. A page sends one, and may publish only where it is listed for that.
+        let origin = match (&self.hub.publish_origins, headers.contains_key(ORIGIN)) {
+            (_, false) => None,
+            (Some(origins), true) => origins.permit(headers)?.into_origin(),
+            (None, true) => return Err(Rejection::OriginNotAllowed),
+        };
+        *reader = self.reader_of(origin.as_ref());
+        fetch_metadata::judge_fetch(headers)?;
+        let credential = self.credential(origin.is_some());
+        let (authority, claim) = self.proven(credential, SubjectNeed::Optional)?;
+        known.subject = authority.known_subject().cloned();
+        let publishing = Publishing::granted(authority, claim, self.route, origin)?;
+        Ok(HubAnswer::Publish(Box::new(publishing)))
+    }
+
+    fn subscriptions(
+        &self,
+        asked: SubscriptionsAsked,
+        known: &mut Known,
+        reader: &mut Option<Reader>,
+    ) -> Result<HubAnswer, Rejection> {
+        let origin = self.reading_page(reader)?;
+        let (authority, claim) = self.proven(self.reader_credential(&origin), SubjectNeed::Required)?;
+        known.subject = Some(Arc::clone(authority.subject()));
+        let granted = claim.and_then(|claim| claim.subscribe).unwrap_or_default();
+        if granted.iter().any(|selector| selector.matches(&asked.path)) {
+            Ok(HubAnswer::Subscriptions(asked))
+        } else {
+            Err(Rejection::TopicNotGranted)
+        }
+    }
+
+    fn preflight(&self, reader: &mut Option<Reader>) -> Result<HubAnswer, Rejection> {
+        let headers = &self.request.headers;
+        let publishes = self.hub.publish_origins.as_ref().and_then(|origins| origins.permit(headers).ok());
+        let (origin, methods) = match publishes {
+            Some(origin) => (origin, "GET, POST"),
+            None => (self.route.origins.permit(headers)?, "GET"),
+        };
+        *reader = self.reader_of(origin.origin());
+        Ok(HubAnswer::Preflight(methods))
+    }
+
+    /// The page that wants to read.
+    fn reading_page(&self, reader: &mut Option<Reader>) -> Result<PermittedOrigin, Rejection> {
+        let origin = asked_by(self.route, self.request, &self.host)?;
+        *reader = self.reader_of(origin.origin().filter(|_| self.request.headers.contains_key(ORIGIN)));
+        fetch_metadata::judge_fetch(&self.request.headers)?;
+        Ok(origin)
+    }
+
+    fn reader_of(&self, origin: Option<&Origin>) -> Option<Reader> {
+        let with_cookie = self.route.credentials.cookie.is_some();
+        origin.cloned().map(|origin| Reader { origin, with_cookie })
+    }
+
+    fn reader_credential(&self, origin: &PermittedOrigin) -> Result<Credential<'_>, Rejection> {
+        self.credential(origin.origin().is_some())
+    }
+
+    /// The one credential. A browser sends a cookie along with whatever page asks, so it is worth
+    /// nothing where nobody knows which page that is.
+    fn credential(&self, page_is_known: bool) -> Result<Credential<'_>, Rejection> {
+        let query = self.request.uri.query();
+        let credential = Credential::find(&self.request.headers, query, &[], &self.route.credentials)?;
+        if credential.from_cookie() && !page_is_known {
+            return Err(Rejection::OriginMissing);
+        }
+        Ok(credential)
+    }
+
+    fn proven(
+        &self,
+        credential: Result<Credential<'_>, Rejection>,
+        subject: SubjectNeed,
+    ) -> Result<(Authority, Option<MercureClaim>), Rejection> {
+        let mut claim = None;
+        let identity = proven(credential, self.caller, self.throttles, |credential| match credential {
+            Credential::Bearer(bearer) => {
+                let (lifetimes, now) = (&self.route.lifetimes, self.caller.unix_now);
+                let (identity, found) =
+                    self.gate.verifier.verify_mercure(&bearer, lifetimes, now, subject)?;
+                claim = found;
+                Ok(identity)
+            }
+            // The configuration leaves no place for tickets here.
+            Credential::Ticket(_) => Err(Rejection::TicketUsed),
+        })?;
+        Ok((identity.authority().clone(), claim))
+    }
+}
+
+impl Subscribing {
+    /// Who subscribes.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// By which route.
+    #[must_use]
+    pub fn route(&self) -> &Arc<Route> {
+        &self.route
+    }
+
+    /// The page that asked, if it was one.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// What is wanted, what is granted, and the update that was read last.
+    #[must_use]
+    pub fn into_wish(self) -> (Vec<TopicSelector>, Option<MercureClaim>, Option<Box<str>>) {
+        (self.wanted, self.claim, self.last_event_id)
+    }
+}
+
+impl Publishing {
+    fn granted(
+        authority: Authority,
+        claim: Option<MercureClaim>,
+        route: &Arc<Route>,
+        origin: Option<Origin>,
+    ) -> Result<Publishing, Rejection> {
+        // Also for public updates a publisher needs the claim.
+        let granted = claim.and_then(|claim| claim.publish).ok_or(Rejection::TopicNotGranted)?;
+        Ok(Publishing { authority, route: Arc::clone(route), origin, granted })
+    }
+
+    /// The publication of a body; every topic of it must be granted.
+    ///
+    /// # Errors
+    /// As [`Form::parse`]; [`Rejection::TopicNotGranted`].
+    pub fn form(&self, body: &[u8]) -> Result<Form, Rejection> {
+        let form = Form::parse(body, self.route.session.codec.message_bytes)?;
+        let is_granted = |topic: &str| self.granted.iter().any(|selector| selector.matches(topic));
+        if form.topics().all(is_granted) { Ok(form) } else { Err(Rejection::TopicNotGranted) }
+    }
+
+    /// Which of its topics are rooms.
+    #[must_use]
+    pub fn map(&self) -> Option<&TopicMap> {
+        self.route.mercure.as_ref()?.settings.map.as_deref()
+    }
+
+    /// What may be logged of it, with the reason why it is refused after all.
+    pub fn refused(&self, reason: Rejection) -> Refused {
+        Refused {
+            reason,
+            route: Some(Arc::clone(&self.route.label)),
+            origin: self.origin.clone().map_or(LoggedOrigin::Absent, LoggedOrigin::Is),
+            subject: self.authority.known_subject().cloned(),
+        }
+    }
+}
+
+/// The topic selectors of a query: one at least.
+fn wanted(query: Option<&str>) -> Result<Vec<TopicSelector>, Rejection> {
+    let mut wanted = Vec::new();
+    for (name, value) in form_pairs(query.unwrap_or_default()) {
+        if name.as_deref() != Some("topic") {
+            continue;
+        }
+        let selector = value.and_then(|value| TopicSelector::parse(&value));
+        wanted.push(selector.ok_or(Rejection::TopicsMalformed)?);
+        if wanted.len() > WANTED_MAX {
+            return Err(Rejection::TopicsMalformed);
+        }
+    }
+    if wanted.is_empty() { Err(Rejection::TopicsMalformed) } else { Ok(wanted) }
+}
+
+/// The update that was read last: a browser that comes back says it in the field, a page in the query.
+fn last_event_id(request: &Parts) -> Result<Option<Box<str>>, Rejection> {
+    let mut lines = request.headers.get_all("last-event-id").iter();
+    let id = match (lines.next(), lines.next()) {
+        (Some(line), None) => {
+            let id = std::str::from_utf8(line.as_bytes()).map_err(|_| Rejection::TopicsMalformed)?;
+            Some(id).filter(|id| !id.is_empty()).map(Box::from)
+        }
+        (Some(_), Some(_)) => return Err(Rejection::TopicsMalformed),
+        (None, _) => {
+            let is_it = |name: &str| {
+                name.eq_ignore_ascii_case("lastEventID") || name.eq_ignore_ascii_case("last-event-id")
+            };
+            let mut pairs = form_pairs(request.uri.query().unwrap_or_default());
+            let found = pairs.find(|(name, _)| name.as_deref().is_some_and(is_it));
+            match found {
+                None => None,
+                Some((_, Some(value))) => Some(value.into_boxed_str()).filter(|value| !value.is_empty()),
+                Some((_, None)) => return Err(Rejection::TopicsMalformed),
+            }
+        }
+    };
+    if id.as_ref().is_some_and(|id| id.len() > EVENT_ID_BYTES_MAX) {
+        return Err(Rejection::TopicsMalformed);
+    }
+    Ok(id)
+}
+
+/// What is asked for below the hub's path: `/subscriptions[/{topic}[/{subscriber}]]`.
+fn subscriptions_asked(path: &str, below: &str) -> Option<SubscriptionsAsked> {
+    let mut parts = below.strip_prefix("/subscriptions")?.split('/');
+    if parts.next() != Some("") {
+        return None;
+    }
+    let mut segment = || match parts.next() {
+        None => Some(None),
+        // One segment is decoded as a name is, so that `=` and `&` in it are nothing of a form's.
+        Some(part) if !part.is_empty() && !part.contains(['=', '&', '+']) => {
+            let (name, _) = form_pairs(part).next()?;
+            name.map(Some)
+        }
+        Some(_) => None,
+    };
+    let (topic, subscriber) = (segment()?, segment()?);
+    parts.next().is_none().then_some(SubscriptionsAsked { path: path.into(), topic, subscriber })
+}
+
+fn is_form(headers: &HeaderMap) -> Result<(), Rejection> {
+    let mut lines = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return Err(Rejection::PublishType) };
+    let name = line.as_bytes().split(|octet| *octet == b';').next().unwrap_or_default();
+    let is_form = name.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded");
+    if is_form { Ok(()) } else { Err(Rejection::PublishType) }
+}
+
+const WANTED_MAX: usize = 100;
+const EVENT_ID_BYTES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_names_one_to_a_hundred_topics() {
+        let count = |query: &str| wanted(Some(query)).map(|wanted| wanted.len());
+        assert_eq!(count("topic=a&x=y&topic=https%3A%2F%2Fexample.com%2F%7Bid%7D"), Ok(2));
+        let of = |number: usize| vec!["topic=t"; number].join("&");
+        assert_eq!(count(&of(100)), Ok(100));
+        for bad in ["", "x=y", "topic=", "topic=%FF", "topic=a%00", "Topic=a", &of(101)] {
+            assert_eq!(count(bad), Err(Rejection::TopicsMalformed), "{bad}");
+        }
+        assert!(wanted(None).is_err());
+    }
+
+    #[test]
+    fn subscriptions_are_asked_for_by_topic_and_subscriber() {
+        let asked =
+            |below: &str| subscriptions_asked("/m", below).map(|asked| (asked.topic, asked.subscriber));
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(asked("/subscriptions"), Some((None, None)));
+        assert_eq!(asked("/subscriptions/a%2Fb%3D"), Some((text("a/b="), None)));
+        assert_eq!(asked("/subscriptions/a/urn%3As"), Some((text("a"), text("urn:s"))));
+        for bad in [
+            "/",
+            "/other",
+            "/subscriptionsx",
+            "/subscriptions/",
+            "/subscriptions/a/b/c",
+            "/subscriptions/%FF",
+        ] {
+            assert_eq!(asked(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Owns updates by topic, as the Mercure protocol has them: which update a selector matches, what is
+//! kept for those who come back, who gets what, and which topics are rooms.
+//! Never knows a socket, a token or HTTP: evidence comes in, the text of events goes out.
+//!
+//! Source: <https://mercure.rocks/spec>, the protocol of hub 0.x.
+
+mod history;
+mod hub;
+mod inbox;
+mod selector;
+mod settings;
+mod subscription;
+mod template;
+mod topic_map;
+mod update;
+
+pub use hub::{FreshId, Subscribed, TopicSubscriber, UpdateHub};
+pub use inbox::{Numbered, UpdateInbox};
+pub use selector::TopicSelector;
+pub use settings::{PublishPort, Settings};
+pub use subscription::{Subscription, encoded_segment};
+pub use topic_map::{MapFault, TopicMap};
+pub use update::{Form, MercureClaim, Update};
+
+/// Below this path the topics are the hub's own: nobody else publishes there.
+pub const RESERVED_TOPICS: &str = "/.well-known/mercure";
