@@ -139,6 +139,20 @@ impl Handshake {
         self.add("Accept", "text/event-stream")
     }
 
+    /// The same request for updates of the hub; `None` where what is wrong with it is the path or a
+    /// cookie, which are others there.
+    pub(crate) fn for_hub(self) -> Option<Handshake> {
+        let path = self.path();
+        let query = path.strip_prefix("/chat/lobby")?;
+        if self.has("Cookie") || !(query.is_empty() || query.starts_with('?')) {
+            return None;
+        }
+        let query = query.strip_prefix('?').map_or(String::new(), |query| format!("&{query}"));
+        let line = String::from_utf8_lossy(&self.request_line)
+            .replace(&path, &format!("/.well-known/mercure?topic=a{query}"));
+        Some(self.for_stream().request_line(line))
+    }
+
     /// The same request as a POST with this body.
     pub(crate) fn for_post(self, body: impl AsRef<[u8]>) -> Handshake {
         let body = body.as_ref();

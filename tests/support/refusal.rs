@@ -64,7 +64,8 @@ pub(crate) fn refuse_all(target: &Target, attacks: &[Attack<'_>]) {
     }
 }
 
-/// As [`refuse_all`], and the same attacks on the request for an event stream, by the same table.
+/// As [`refuse_all`], and the same attacks on the requests for an event stream of a room and for updates
+/// of the hub, by the same table.
 pub(crate) fn refuse_everywhere(target: &Target, attacks: &[Attack<'_>]) {
     refuse_all(target, attacks);
     if target.gateway.is_none() {
@@ -74,9 +75,17 @@ pub(crate) fn refuse_everywhere(target: &Target, attacks: &[Attack<'_>]) {
         let request = (attack.change)(target.handshake());
         // A subprotocol belongs to handshakes alone.
         if !request.has("Sec-WebSocket-Protocol") {
+            // What a token grants of rooms is nothing to a hub.
+            let hub = request.clone().for_hub().filter(|_| attack.expected.reason != "room_not_granted");
             refuse_request(target, attack, &request.for_stream());
+            if let Some(request) = hub {
+                refuse_request(target, attack, &request);
+            }
         }
     }
+    let hub = target.handshake().for_hub().expect("the honest request");
+    let answer = hub.ask(&target.place);
+    assert_eq!(answer.status, 200, "the honest twin on the hub: {answer:?}");
     let answer = target.handshake().for_stream().ask(&target.place);
     assert_eq!(answer.status, 200, "the honest twin on a stream: {answer:?}");
 }

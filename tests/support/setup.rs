@@ -202,6 +202,9 @@ fn defaults(address: SocketAddr, keys: &[SigningKey]) -> Table {
         [[route]]
         path = '/events/{{room}}'
         sse = true
+        [[route]]
+        path = '/.well-known/mercure'
+        kind = 'mercure'
         [internal]
         listen = 'unix:internal.sock'
         ",

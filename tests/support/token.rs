@@ -30,7 +30,7 @@ impl Token {
         let now = unix_now();
         let claims = json!({
             "iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + 600,
-            "portcullis": { "subscribe": ["*"], "publish": ["*"] }, "note": MARK,
+            "portcullis": { "subscribe": ["*"], "publish": ["*"] }, "mercure": { "subscribe": [] }, "note": MARK,
         });
         let Value::Object(claims) = claims else { unreachable!("an object") };
         let mut header = Map::new();
