@@ -157,7 +157,7 @@ await claim("a PHP script publishes by Symfony to an EventSource and to the WebS
   await page.context().close();
 });
 
-await claim("a private update of Symfony reaches only the page whose cookie grants its topic", async () => {
+await claim("a private update of a backend reaches only the page whose cookie grants its topic", async () => {
   const granted = await pageOf(gateway.origin, reader(["https://example.com/rooms/{id}"]));
   const not = await pageOf(gateway.origin, reader(["https://example.com/other"]));
   await listen(granted, ofTopic);
@@ -171,7 +171,7 @@ await claim("a private update of Symfony reaches only the page whose cookie gran
   await not.context().close();
 });
 
-await claim("an EventSource that comes back by itself gets what it missed, once", async () => {
+await claim("an event source that comes back by itself gets what it missed, once", async () => {
   const page = await pageOf(gateway.origin, reader([TOPIC]));
   await listen(page, ofTopic);
   await publish("before");
@@ -186,7 +186,7 @@ await claim("an EventSource that comes back by itself gets what it missed, once"
   await page.context().close();
 });
 
-await claim("an EventSource without the cookie or of another origin gets nothing", async () => {
+await claim("an event source without the cookie or of another origin gets nothing", async () => {
   for (const [origin, cookies, reason] of [
     [gateway.origin, {}, "credential_missing"],
     [gateway.origin, { mercureAuthorization: "a.b.c" }, "token_malformed"],
@@ -201,7 +201,7 @@ await claim("an EventSource without the cookie or of another origin gets nothing
   }
 });
 
-await claim("an EventSource reads a room of WebSockets and a page sends into it by fetch", async () => {
+await claim("an event source reads a room of WebSockets and a page sends into it by fetch", async () => {
   const page = await pageOf(gateway.origin, { "__Host-portcullis": alice });
   await listen(page, "/chat/kitchen");
   const peer = await socket("kitchen");
