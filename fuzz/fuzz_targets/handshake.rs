@@ -252,6 +252,7 @@ fn gate() -> Gate {
         lifetimes: LIFETIMES,
         subprotocols: SUBPROTOCOLS.map(Box::from).to_vec(),
         streams: None,
+        issuers: None,
         mercure: None,
         deflate: false,
         session: Arc::new(session()),

@@ -34,6 +34,10 @@ pub(super) struct CredentialFacts {
     cookie_name: String,
     leeway: Duration,
     max_token_lifetime: Duration,
+    /// Those whose tokens a route takes, where it names some.
+    issuers: Option<Vec<String>>,
+    /// Those that there are.
+    known_issuers: Vec<String>,
 }
 
 /// Takes `[auth]`, which must be there.
@@ -46,7 +50,9 @@ pub(super) fn read(mut section: Section<'_>, folder: &Folder) -> AuthFacts {
     credentials.take(&mut section);
     let signing_key = section.string("signing_key");
     let revocations = section.string("revocation_file").and_then(|at| revocations(&section, &at, folder));
-    let (issuers, key_sources): (Vec<_>, Vec<_>) = issuer::read_all(&mut section, folder).into_iter().unzip();
+    let (issuers, key_sources): (Vec<Issuer>, Vec<_>) =
+        issuer::read_all(&mut section, folder).into_iter().unzip();
+    credentials.known_issuers = issuers.iter().map(|issuer| issuer.issuer.to_string()).collect();
     let key_sources = key_sources.into_iter().flatten().collect();
     section.finish();
     AuthFacts { credentials, issuers, key_sources, signing_key, revocations }
@@ -107,8 +113,32 @@ impl CredentialFacts {
             section.refuse(key, "cannot be overridden by a route", "write it in `[auth]`, for all routes");
         }
         facts.take(&mut section);
+        if let Some(issuers) = section.strings("issuers") {
+            facts.take_issuers(&section, issuers);
+        }
         section.finish();
         facts
+    }
+
+    /// The issuers whose tokens are taken.
+    pub(super) fn issuers(&self) -> Option<Box<[Box<str>]>> {
+        self.issuers.as_ref().map(|issuers| issuers.iter().map(|name| name.as_str().into()).collect())
+    }
+
+    fn take_issuers(&mut self, section: &Section<'_>, issuers: At<Vec<At<String>>>) {
+        if issuers.value.is_empty() {
+            let help = "name one of the `[[auth.issuer]]`, or take the key out";
+            section.bad("issuers", issuers.span, "is empty, so no token could be good", help);
+        }
+        for At { value, span } in &issuers.value {
+            // Where an issuer has a fault of its own, its name may not be among them.
+            if !self.known_issuers.is_empty() && !self.known_issuers.contains(value) {
+                let why = format!("has {}, which is no issuer of `[[auth.issuer]]`", quoted(value));
+                let help = format!("the issuers are {}", self.known_issuers.join(", "));
+                section.bad("issuers", span.clone(), &why, &help);
+            }
+        }
+        self.issuers = Some(issuers.value.into_iter().map(|at| at.value).collect());
     }
 
     /// Where a credential may be.
@@ -206,6 +236,8 @@ impl Default for CredentialFacts {
             cookie_name: "__Host-portcullis".to_owned(),
             leeway: LEEWAY,
             max_token_lifetime: LIFETIME,
+            issuers: None,
+            known_issuers: Vec::new(),
         }
     }
 }

@@ -97,6 +97,7 @@ fn read(
         room,
         origins: origins.policy()?,
         credentials: credentials.policy(),
+        issuers: credentials.issuers(),
         lifetimes: credentials.lifetimes(),
         subprotocols,
         connections_per_subject: limits.connections_per_subject,
@@ -146,6 +147,7 @@ fn read_hub(
             ticket: false,
             ..credentials.policy()
         },
+        issuers: credentials.issuers(),
         lifetimes: credentials.lifetimes(),
         subprotocols: Vec::new(),
         connections_per_subject: limits.connections_per_subject,

@@ -70,7 +70,8 @@ impl Gate {
             } else {
                 self.verifier.trusts(authority)
             };
-            is_trusted && route.origins.still_permits(origin)
+            let is_taken = authority.is_anonymous() || route.takes_issuer(authority.issuer());
+            is_trusted && is_taken && route.origins.still_permits(origin)
         })
     }
 
@@ -208,9 +209,14 @@ impl Approach<'_> {
         caller: &Caller<'_>,
         throttles: &Throttles,
     ) -> Result<Identity, Rejection> {
-        proven(self.credential(), caller, throttles, |credential| match credential {
-            Credential::Bearer(bearer) => verifier.verify(&bearer, &self.route.lifetimes, caller.unix_now),
-            Credential::Ticket(text) => self.by_ticket(text, caller, throttles),
+        proven(self.credential(), caller, throttles, |credential| {
+            match credential {
+                Credential::Bearer(bearer) => {
+                    verifier.verify(&bearer, &self.route.lifetimes, caller.unix_now)
+                }
+                Credential::Ticket(text) => self.by_ticket(text, caller, throttles),
+            }
+            .and_then(|identity| self.route.of_issuer(identity))
         })
     }
 

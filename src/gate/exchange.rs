@@ -120,7 +120,10 @@ impl Gate {
         let policy = CredentialPolicy { header: true, subprotocol: false, cookie: None, ticket: false };
         let bearer = BearerToken::find(&request.headers, request.uri.query(), &[], &policy);
         let identity = proven(bearer, caller, throttles, |bearer| {
-            self.verifier.verify(&bearer, &route.lifetimes, caller.unix_now)
+            let identity = self.verifier.verify(&bearer, &route.lifetimes, caller.unix_now)?;
+            // Some route that the page may use takes it; each asks again when it is used.
+            let is_taken = routes.iter().any(|route| route.takes_issuer(identity.issuer()));
+            if is_taken { Ok(identity) } else { Err(Rejection::TokenIssuer) }
         })?;
         known.subject = Some(Arc::clone(identity.subject()));
 

@@ -154,6 +154,7 @@ impl Gate {
             let lifetimes = &route.lifetimes;
             let (identity, claim) =
                 self.verifier.verify_mercure(&bearer, lifetimes, unix_now, SubjectNeed::Optional)?;
+            let identity = route.of_issuer(identity)?;
             if revocations.is_revoked(identity.authority()) {
                 return Err(Rejection::TokenRevoked);
             }
@@ -286,7 +287,7 @@ impl Asking<'_> {
                 let (identity, found) =
                     self.gate.verifier.verify_mercure(&bearer, lifetimes, now, subject)?;
                 claim = found;
-                Ok(identity)
+                self.route.of_issuer(identity)
             }
             // The configuration leaves no place for tickets here.
             Credential::Ticket(_) => Err(Rejection::TicketUsed),

@@ -2,7 +2,7 @@
 //! Never knows a peer, nor what a session does.
 
 use super::origin_policy::OriginPolicy;
-use crate::auth::{CredentialPolicy, Lifetimes};
+use crate::auth::{CredentialPolicy, Identity, Lifetimes};
 use crate::mercure::{PublishPort, Settings};
 use crate::protocol::SessionPolicy;
 use crate::rejection::Rejection;
@@ -22,6 +22,8 @@ pub struct Route {
     pub origins: OriginPolicy,
     /// Where a credential may be.
     pub credentials: CredentialPolicy,
+    /// The issuers whose tokens are taken; all where none is named.
+    pub issuers: Option<Box<[Box<str>]>>,
     /// How long a token may live.
     pub lifetimes: Lifetimes,
     /// The subprotocols that are served.
@@ -68,6 +70,17 @@ impl Route {
             Some(_) => None,
             None => self.streams.as_ref().map(|_| message_bytes),
         }
+    }
+
+    /// Whether tokens of an issuer are taken here.
+    pub(super) fn takes_issuer(&self, issuer: Option<&str>) -> bool {
+        let Some(issuers) = &self.issuers else { return true };
+        issuer.is_some_and(|issuer| issuers.iter().any(|taken| **taken == *issuer))
+    }
+
+    /// Lets an identity go on whose issuer is taken here.
+    pub(super) fn of_issuer(&self, identity: Identity) -> Result<Identity, Rejection> {
+        if self.takes_issuer(identity.issuer()) { Ok(identity) } else { Err(Rejection::TokenIssuer) }
     }
 
     /// The route of a path and the room it leads to. Where two routes match, the one whose path

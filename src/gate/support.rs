@@ -68,6 +68,7 @@ pub(super) fn route(path: &str) -> Route {
         session: Arc::new(session()),
         connections_per_subject: 2,
         streams: None,
+        issuers: None,
         mercure: None,
         deflate: false,
     }

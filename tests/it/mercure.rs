@@ -433,6 +433,34 @@ fn tokens_as_symfony_makes_them_publish_where_their_issuer_may_leave_claims_out(
 }
 
 #[test]
+fn a_route_that_names_issuers_takes_the_tokens_of_no_other() {
+    let own = crate::support::ISSUER;
+    let setup = Setup::with_keys(&[Alg::Hs256]).toml(&format!(
+        "[[route]]\npath = '/chat/{{room}}'\nsse = true\nauth.issuers = ['{own}']\n[[route]]\npath = '{HUB}'\nkind = 'mercure'\n\
+         auth.issuers = ['symfony']"
+    ));
+    setup.put("symfony.secret", "0123456789abcdef0123456789abcdef", 0o600);
+    let setup = setup.raw(
+        "[[auth.issuer]]\nissuer = 'symfony'\naudience = 'mercure'\nalgorithms = ['HS256']\n\
+         key = [{ secret_file = 'symfony.secret', algorithm = 'HS256' }]\n",
+    );
+    let gateway = setup.start();
+    let symfony = |mercure: Value| {
+        let token = Token::of("mallory").claim("iss", json!("symfony")).claim("aud", json!("mercure"));
+        let key = SigningKey::shared(b"0123456789abcdef0123456789abcdef".to_vec(), "symfony");
+        token.claim("mercure", mercure).without_header("kid").sign(&key)
+    };
+    let foreign = symfony(json!({ "subscribe": ["*"], "publish": ["*"] }));
+    let issuer = refused(401, "token_issuer");
+    expect_refusal(&gateway, &gateway.handshake().bearer(&foreign), issuer);
+    let post = publishing(&gateway, &[("topic", TOPIC)]);
+    assert_eq!(gateway.ask(&post.clone().bearer(&foreign)).status, 200);
+    expect_refusal(&gateway, &post, issuer);
+    expect_refusal(&gateway, &subscribing(&gateway, &[TOPIC], &["*"]), issuer);
+    gateway.join("lobby", "alice");
+}
+
+#[test]
 fn a_reader_that_missed_more_than_it_may_be_sent_at_once_comes_back_for_the_rest() {
     let gateway = hub("limits.send_queue = '128KiB'\nlimits.message_bytes = '40KiB'");
     let long = "m".repeat(30_000);
