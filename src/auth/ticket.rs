@@ -161,4 +161,11 @@ mod tests {
         assert!(issue(70_001, now + TICKET_LIFETIME).is_ok());
         assert!(tickets.take(&texts[8], now).is_none(), "what has run out is gone");
     }
+
+    #[test]
+    fn tickets_do_not_show_themselves() {
+        let tickets = Tickets::default();
+        let _text = tickets.issue(numbered(1), ticket(&key(), "alice"), Instant::now()).expect("room");
+        assert_eq!(format!("{tickets:?}"), "Tickets(..)");
+    }
 }

@@ -142,3 +142,48 @@ fn an_authority_is_trusted_while_its_issuer_has_its_key() {
     assert!(!trusts(vec![issuer(vec![P256_OTHER.key(Algorithm::Es256, Some(KID))])]));
     assert!(!trusts(Vec::new()));
 }
+
+/// Whether it was said since the last time.
+fn is_heard(wanted: &KeysWanted) -> bool {
+    let heard = std::pin::pin!(wanted.heard());
+    heard.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
+}
+
+#[test]
+fn keys_are_asked_for_when_a_token_names_one_that_is_not_there() {
+    let wanted = KeysWanted::default();
+    let with_keys = |keys| Verifier::new(vec![Issuer { wanted: Some(wanted.clone()), ..issuer(keys) }]);
+    let of_kid = |kid: Option<&str>| {
+        let mut header = good_header();
+        match kid {
+            Some(kid) => header["kid"] = json!(kid),
+            None => drop(header.as_object_mut().expect("an object").remove("kid")),
+        }
+        let claims = good_claims().to_string();
+        forge(&header.to_string(), &claims, |octets| P256.sign(Algorithm::Es256, octets))
+    };
+    let verifier =
+        with_keys(vec![key(Algorithm::Es256, Some(KID)), P256_OTHER.key(Algorithm::Es256, Some("b"))]);
+    assert!(verify(&verifier, &of_kid(Some(KID))).is_ok());
+    assert!(!is_heard(&wanted), "the key is there");
+    assert_eq!(refusal(&verifier, &of_kid(Some("new"))), Rejection::TokenKeyUnknown);
+    assert_eq!(refusal(&verifier, &of_kid(Some("new"))), Rejection::TokenKeyUnknown);
+    assert!(is_heard(&wanted));
+    assert!(!is_heard(&wanted), "however often it is said, it is heard once");
+    assert_eq!(refusal(&verifier, &of_kid(None)), Rejection::TokenKeyUnknown);
+    assert!(!is_heard(&wanted), "no key could be chosen, whichever they are");
+    assert_eq!(refusal(&with_keys(Vec::new()), &of_kid(None)), Rejection::TokenKeyUnknown);
+    assert!(is_heard(&wanted));
+}
+
+#[test]
+fn every_fault_of_issuers_says_what_to_do() {
+    for (fault, told) in [
+        (IssuerFault::SameIssuer { first: 0, second: 1 }, "put the keys of both under one"),
+        (IssuerFault::NoKey { issuer: 0 }, "add a [[auth.issuer.key]]"),
+        (IssuerFault::SameKid { issuer: 0, first: 0, second: 1 }, "has its own"),
+        (IssuerFault::KeyWithoutKid { issuer: 0, key: 1 }, "tokens choose by it"),
+    ] {
+        assert!(fault.to_string().contains(told), "{fault}");
+    }
+}
