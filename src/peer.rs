@@ -3,7 +3,7 @@
 
 use ipnet::IpNet;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The address of the other end of a socket, as it is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,8 +27,24 @@ impl TrustedProxies {
     }
 }
 
-/// What is counted together: one IPv4 address, or one IPv6 /64, which is what a single
-/// subscriber is commonly given (RFC 6177).
+/// How much of an address is counted together (`ipv4_prefix`, `ipv6_prefix`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PrefixLengths {
+    /// Bits of an IPv4 address, 32 at most.
+    pub ipv4: u8,
+    /// Bits of an IPv6 address, 128 at most.
+    pub ipv6: u8,
+}
+
+impl Default for PrefixLengths {
+    /// One IPv4 address, or one IPv6 /64, which is what a single subscriber is commonly given
+    /// (RFC 6177).
+    fn default() -> PrefixLengths {
+        PrefixLengths { ipv4: 32, ipv6: 64 }
+    }
+}
+
+/// What is counted together: the start of an address, with zeros behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerPrefix(IpAddr);
 
@@ -47,11 +63,17 @@ impl Peer {
 
     /// The prefix by which it is limited.
     #[must_use]
-    pub fn prefix(self) -> PeerPrefix {
-        match self.0 {
-            IpAddr::V4(_) => PeerPrefix(self.0),
-            IpAddr::V6(v6) => PeerPrefix(IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !0 << 64))),
-        }
+    pub fn prefix(self, lengths: PrefixLengths) -> PeerPrefix {
+        PeerPrefix(match self.0 {
+            IpAddr::V4(v4) => {
+                let mask = u32::MAX.checked_shl(32_u32.saturating_sub(lengths.ipv4.into())).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & mask))
+            }
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(128_u32.saturating_sub(lengths.ipv6.into())).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
+            }
+        })
     }
 }
 
@@ -65,8 +87,28 @@ impl fmt::Display for Peer {
 mod tests {
     use super::*;
 
+    fn prefix_of(address: &str, ipv4: u8, ipv6: u8) -> PeerPrefix {
+        Peer::new(address.parse().expect("an address")).prefix(PrefixLengths { ipv4, ipv6 })
+    }
+
     fn prefix(address: &str) -> PeerPrefix {
-        Peer::new(address.parse().expect("an address")).prefix()
+        Peer::new(address.parse().expect("an address")).prefix(PrefixLengths::default())
+    }
+
+    #[test]
+    fn as_much_of_an_address_is_counted_together_as_the_lengths_say() {
+        for (length, together) in [(32, false), (31, true), (24, true), (1, true), (0, true)] {
+            let same = prefix_of("192.0.2.2", length, 64) == prefix_of("192.0.2.3", length, 64);
+            assert_eq!(same, together, "/{length}");
+        }
+        assert_ne!(prefix_of("192.0.2.1", 24, 64), prefix_of("192.0.3.1", 24, 64));
+        for (length, together) in [(128, false), (127, true), (64, true), (0, true)] {
+            let same = prefix_of("2001:db8::2", 32, length) == prefix_of("2001:db8::3", 32, length);
+            assert_eq!(same, together, "/{length}");
+        }
+        assert_ne!(prefix_of("2001:db8:0:1::1", 32, 56), prefix_of("2001:db8:0:101::1", 32, 56));
+        assert_eq!(prefix_of("2001:db8:0:1::1", 32, 56), prefix_of("2001:db8:0:2::1", 32, 56));
+        assert_ne!(prefix_of("0.0.0.0", 0, 0), prefix_of("::", 0, 0), "the two kinds are never one");
     }
 
     #[test]

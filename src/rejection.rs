@@ -125,6 +125,9 @@ reasons! {
     /// So many connections over a cap that they are no longer told so.
     CapacityFlood "capacity_flood" Answer::Drop;
 
+    /// So many handshakes beyond what the gateway can do that they are no longer told so.
+    OverloadFlood "overload_flood" Answer::Drop;
+
     /// The proxy protocol is required, and this peer is no trusted proxy.
     ProxyUntrusted "proxy_untrusted" Answer::Drop;
     /// A PROXY header that is malformed, or did not come in time.
@@ -149,6 +152,8 @@ reasons! {
     Draining "draining" refuse_with(503, "The gateway is going away", Field::RetryAfter(5));
     /// The gateway holds as many connections as it may.
     ConnectionsFull "connections_full" refuse_with(503, "The gateway is full", Field::RetryAfter(5));
+    /// As many handshakes are under way as may be, or a worker falls behind: its sessions come first.
+    Overloaded "overloaded" refuse_with(503, "The gateway is overloaded", Field::RetryAfter(5));
     /// This address holds as many connections as it may.
     AddressConnections "address_connections"
         refuse_with(429, "Too many connections from this address", Field::RetryAfter(10));
@@ -272,6 +277,8 @@ reasons! {
     /// This subject holds as many connections as it may.
     SubjectConnections "subject_connections"
         refuse_with(429, "Too many connections of this subject", Field::RetryAfter(10));
+    /// This room has as many members as it may.
+    RoomFull "room_full" refuse_with(503, "This room is full", Field::RetryAfter(10));
     /// The token grants nothing here.
     RoomNotGranted "room_not_granted" Answer::Refuse {
         status: 403,
@@ -331,6 +338,8 @@ reasons! {
     Restart "restart" Answer::Close(1012);
     /// `max_session` is over.
     MaxSession "max_session" Answer::Close(1001);
+    /// `idle_timeout` is over since its last message.
+    Idle "idle" Answer::Close(1001);
     /// A frame without a mask (RFC 6455 section 5.1).
     FrameUnmasked "frame_unmasked" Answer::Close(1002);
     /// A reserved bit that no extension defines (section 5.2).
@@ -359,6 +368,8 @@ reasons! {
     MessageSlow "message_slow" Answer::Close(1008);
     /// Messages too fast.
     MessageRate "message_rate" Answer::Close(1008);
+    /// Octets too fast.
+    ByteRate "byte_rate" Answer::Close(1008);
     /// Pings or unasked pongs too fast.
     PingRate "ping_rate" Answer::Close(1008);
     /// A longer message than the limit.

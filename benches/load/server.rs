@@ -166,6 +166,7 @@ connections_per_subject = 100000
 handshakes_per_ip = "1000000/s burst 1000000"
 failed_credentials_per_ip = "1000000/s burst 1000000"
 messages_per_connection = "1000000/s burst 1000000"
+bytes_per_connection = "900MiB/s burst 3GiB"
 send_queue = "4MiB"
 [[route]]
 path = "/chat/{{room}}"

@@ -19,7 +19,7 @@ use portcullis::auth::{CredentialPolicy, Revocations, Tickets};
 use portcullis::codec;
 use portcullis::gate::{Caller, Gate, Host, HostPolicy, LoggedOrigin, OriginPolicy, PathPattern, Route};
 use portcullis::gate::{Throttles, UpgradeRequest};
-use portcullis::peer::Peer;
+use portcullis::peer::{Peer, PrefixLengths};
 use portcullis::protocol::SessionPolicy;
 use portcullis::rejection::{Answer, Rejection};
 use portcullis::room::RoomName;
@@ -87,7 +87,12 @@ struct Outcome {
 }
 
 fn admitted(request: &Parts, server_name: Option<&str>) -> Result<Outcome, Rejection> {
-    let caller = Caller { peer: Peer::new([192, 0, 2, 1].into()), server_name, now: *BEGIN, unix_now: NOW };
+    let caller = Caller {
+        prefix: Peer::new([192, 0, 2, 1].into()).prefix(PrefixLengths::default()),
+        server_name,
+        now: *BEGIN,
+        unix_now: NOW,
+    };
     let throttles = Throttles {
         tickets: Tickets::default(),
         failed_credentials: RateTable::new(RATE, 1),
@@ -257,6 +262,7 @@ fn gate() -> Gate {
         deflate: false,
         session: Arc::new(session()),
         connections_per_subject: 2,
+        deflate: false,
     };
     let hosts = HostPolicy::new(&hosts).expect("hosts");
     Gate { hosts, routes: vec![Arc::new(route)], verifier: Arc::new(verifier()) }
@@ -277,6 +283,9 @@ fn session() -> SessionPolicy {
         send_queue_bytes: 1 << 20,
         ping_interval: Duration::from_secs(25),
         pong_timeout: Duration::from_secs(8),
+        bytes: Rate { interval: Duration::from_nanos(119), burst: 32 << 20 },
+        idle_timeout: Duration::from_secs(86_400),
+        members_per_room: 100_000,
         max_session: Duration::from_secs(86_400),
     }
 }

@@ -98,6 +98,13 @@ impl Hub {
         (found.into_iter().map(|(name, room)| (name, room.members().iter().sum())).collect(), more)
     }
 
+    /// How many members a room has.
+    #[must_use]
+    pub fn members_of(&self, room: &RoomName) -> usize {
+        let room = lock(self.shard(room)).get(room).map(Arc::clone);
+        room.map_or(0, |room| room.members().iter().sum())
+    }
+
     /// The number of a room that has a member.
     #[must_use]
     pub fn room_id(&self, room: &RoomName) -> Option<RoomId> {

@@ -38,6 +38,11 @@ impl<'a> Section<'a> {
         self.notes
     }
 
+    /// All of it, as it was parsed.
+    pub(super) fn table(&self) -> Option<&'a DeTable<'a>> {
+        self.table
+    }
+
     /// Whether the file has it.
     pub(super) fn is_present(&self) -> bool {
         self.table.is_some()
@@ -239,6 +244,21 @@ impl<'a> Section<'a> {
                 Err(why) => self.bad(key, span, "is not a rate", &why),
             },
             (other, span) => self.wrong_type(key, "a rate such as \"10/s burst 40\"", other, span, &example),
+        }
+        None
+    }
+
+    /// A rate of octets such as `"8MiB/s burst 32MiB"`.
+    pub(super) fn byte_rate(&mut self, key: &'static str) -> Option<At<Rate>> {
+        let example = format!("write `{key} = \"8MiB/s burst 32MiB\"`");
+        match self.take(key)? {
+            (DeValue::String(text), span) => match units::byte_rate(text) {
+                Ok(value) => return Some(At { value, span }),
+                Err(why) => self.bad(key, span, "is not a rate of octets", &why),
+            },
+            (other, span) => {
+                self.wrong_type(key, "a rate such as \"8MiB/s burst 32MiB\"", other, span, &example);
+            }
         }
         None
     }

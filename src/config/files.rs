@@ -2,9 +2,13 @@
 //! Never knows what is in them.
 
 use super::mask;
+use super::snapshot::mark_of;
 use crate::secret::Secret;
 use rustix::fs::OFlags;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -30,6 +34,16 @@ pub(super) struct Folder {
     /// `$CREDENTIALS_DIRECTORY` of systemd, where the group may read.
     credentials: Option<PathBuf>,
     opened: RefCell<Vec<PathBuf>>,
+    contents: RefCell<HashMap<PathBuf, Content>>,
+}
+
+/// What was in a file, as far as it may be told.
+#[derive(Clone, Debug)]
+pub(super) struct Content {
+    /// Of what anybody may see.
+    pub(super) fingerprint: Option<String>,
+    /// Other content has another mark.
+    pub(super) mark: u64,
 }
 
 impl Folder {
@@ -37,12 +51,17 @@ impl Folder {
     pub(super) fn of(config: &Path, credentials: Option<&Path>) -> Folder {
         let base = config.parent().unwrap_or(Path::new("")).to_owned();
         let credentials = credentials.and_then(|path| path.canonicalize().ok());
-        Folder { base, credentials, opened: RefCell::default() }
+        Folder { base, credentials, opened: RefCell::default(), contents: RefCell::default() }
     }
 
     /// Every file that was opened so far, or tried to be: a reload opens them again.
     pub(super) fn opened(&self) -> Vec<PathBuf> {
         self.opened.borrow().clone()
+    }
+
+    /// What was in the file that a value names, if it names one that was read.
+    pub(super) fn content(&self, path: &str) -> Option<Content> {
+        self.contents.borrow().get(&self.resolve(path)).cloned()
     }
 
     /// Where a path of the file leads to.
@@ -81,6 +100,8 @@ impl Folder {
         let read = file.take(bytes_max + 1).read_to_end(&mut bytes);
         read.map_err(|error| unreadable(&full, &error))?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length <= bytes_max) {
+            let fingerprint = (readers == Readers::Anybody).then(|| fingerprint(&bytes));
+            self.contents.borrow_mut().insert(full, Content { fingerprint, mark: mark_of(&bytes) });
             Ok(bytes)
         } else {
             Err(too_large())
@@ -139,6 +160,16 @@ impl Folder {
         }
         Ok(metadata.len())
     }
+}
+
+/// SHA-256: of the first certificate or public key as its tools compute it, else of the file.
+fn fingerprint(bytes: &[u8]) -> String {
+    let certificate = CertificateDer::from_pem_slice(bytes).map(|der| der.to_vec());
+    let der = certificate.or_else(|_| SubjectPublicKeyInfoDer::from_pem_slice(bytes).map(|der| der.to_vec()));
+    let hashed = der.unwrap_or_else(|_| bytes.to_vec());
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &hashed);
+    let hex: String = hash.as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("sha256:{hex}")
 }
 
 /// Opens for reading; does not wait for a writer where the name is a pipe's.

@@ -6,8 +6,10 @@ use super::findings::Span;
 use super::units::{show_duration, show_rate, show_size};
 use crate::codec;
 use crate::gate::HeadLimits;
+use crate::peer::PrefixLengths;
 use crate::throttle::Rate;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What acts before the route is known.
@@ -23,12 +25,18 @@ pub struct Limits {
     pub head: HeadLimits,
     /// `connections`, lowered to what the limit of open files admits.
     pub connections: usize,
+    /// `handshakes`: under way at once.
+    pub handshakes: usize,
+    /// `overload_lag`.
+    pub overload_lag: Duration,
     /// `connections_per_ip`.
     pub connections_per_address: usize,
     /// `handshakes_per_ip`.
     pub handshakes_per_address: Rate,
     /// `failed_credentials_per_ip`.
     pub failed_credentials_per_address: Rate,
+    /// `ipv4_prefix` and `ipv6_prefix`.
+    pub prefixes: PrefixLengths,
 }
 
 /// What acts on a session, and may differ from route to route.
@@ -38,12 +46,17 @@ pub(super) struct SessionLimits {
     pub(super) connections_per_subject: usize,
     pub(super) messages: Rate,
     pub(super) pings: Rate,
+    pub(super) bytes: Rate,
+    pub(super) idle_timeout: Duration,
+    pub(super) members_per_room: usize,
     pub(super) send_queue_bytes: usize,
     pub(super) ping_interval: Duration,
     pub(super) pong_timeout: Duration,
     pub(super) max_session: Duration,
     /// Where a key stands that bounds a message or the queue, for a finding about both.
     pub(super) place: Option<Span>,
+    /// Where `bytes_per_connection` stands.
+    pub(super) bytes_place: Option<Span>,
 }
 
 /// Takes `[limits]`. `files_max`: files that this process may ever have open.
@@ -82,6 +95,8 @@ fn before_route(section: &mut Section<'_>, files_max: Option<u64>, workers: usiz
         default.connections,
         "memory and open files must suffice for them",
     );
+    count(s, "handshakes", &mut limits.handshakes, default.handshakes, HANDSHAKES);
+    duration(s, "overload_lag", &mut limits.overload_lag, default.overload_lag, MINUTE, LAG);
     count(
         s,
         "connections_per_ip",
@@ -98,8 +113,26 @@ fn before_route(section: &mut Section<'_>, files_max: Option<u64>, workers: usiz
         default.failed_credentials_per_address,
         "one address may guess so often",
     );
+    prefixes(s, &mut limits.prefixes);
     lower_to_files(s, &mut limits, place, files_max, workers);
     limits
+}
+
+fn prefixes(section: &mut Section<'_>, prefixes: &mut PrefixLengths) {
+    let default = PrefixLengths::default();
+    let mut length = |key, within, into: &mut u8| {
+        let at = section.number(key, within);
+        if let Some((length, span)) = at.and_then(|at| Some((u8::try_from(at.value).ok()?, at.span))) {
+            if length > *into {
+                let cost = "a subscriber who has many addresses may take so much for each of them";
+                section.loosened(key, span, &into.to_string(), cost);
+            }
+            *into = length;
+        }
+    };
+    *prefixes = default;
+    length("ipv4_prefix", IPV4_PREFIX, &mut prefixes.ipv4);
+    length("ipv6_prefix", IPV6_PREFIX, &mut prefixes.ipv6);
 }
 
 /// A socket is an open file, and some others are needed: sockets to refuse on, listeners, workers.
@@ -125,13 +158,17 @@ fn lower_to_files(
 }
 
 /// The keys that a route cannot override.
-const BEFORE_ROUTE: [&str; 6] = [
+const BEFORE_ROUTE: [&str; 10] = [
     "handshake_timeout",
     "header_bytes",
     "connections",
+    "handshakes",
+    "overload_lag",
     "connections_per_ip",
     "handshakes_per_ip",
     "failed_credentials_per_ip",
+    "ipv4_prefix",
+    "ipv6_prefix",
 ];
 
 impl SessionLimits {
@@ -178,9 +215,23 @@ impl SessionLimits {
             "each message is delivered to a whole room",
         );
         rate(s, "pings_per_connection", &mut self.pings, d.pings, "each ping costs an answer");
+        if let Some(At { value, span }) = s.byte_rate("bytes_per_connection") {
+            if value.interval < d.bytes.interval || value.burst > d.bytes.burst {
+                s.loosened(
+                    "bytes_per_connection",
+                    span.clone(),
+                    "\"8MiB/s burst 32MiB\"",
+                    "octets cost their reading",
+                );
+            }
+            self.bytes = value;
+            self.bytes_place = Some(span);
+        }
+        count(s, "members_per_room", &mut self.members_per_room, d.members_per_room, ROOM);
         size(s, "send_queue", &mut self.send_queue_bytes, d.send_queue_bytes, SEND_QUEUE, MEMORY);
         duration(s, "ping_interval", &mut self.ping_interval, d.ping_interval, HOUR, SILENT_PEER);
         duration(s, "pong_timeout", &mut self.pong_timeout, d.pong_timeout, HOUR, SILENT_PEER);
+        duration(s, "idle_timeout", &mut self.idle_timeout, d.idle_timeout, YEAR, IDLE);
         duration(
             s,
             "max_session",
@@ -200,9 +251,12 @@ impl Default for Limits {
             head_timeout: STAGE_TIMEOUT_MAX,
             head: HeadLimits { head_bytes: 16 << 10, field_lines: 64, target_bytes: 8_000 },
             connections: 100_000,
+            handshakes: 20_000,
+            overload_lag: Duration::from_millis(500),
             connections_per_address: 64,
             handshakes_per_address: Rate { interval: Duration::from_millis(100), burst: 40 },
             failed_credentials_per_address: Rate { interval: Duration::from_secs(1), burst: 30 },
+            prefixes: PrefixLengths::default(),
         }
     }
 }
@@ -218,11 +272,15 @@ impl Default for SessionLimits {
             connections_per_subject: 16,
             messages: Rate { interval: Duration::from_millis(20), burst: 100 },
             pings: Rate { interval: Duration::from_millis(50), burst: 40 },
+            bytes: Rate { interval: Duration::from_nanos(119), burst: 32 << 20 },
+            idle_timeout: Duration::from_secs(86_400),
+            members_per_room: 100_000,
             send_queue_bytes: 1 << 20,
             ping_interval: Duration::from_secs(25),
             pong_timeout: Duration::from_secs(8),
             max_session: Duration::from_secs(86_400),
             place: None,
+            bytes_place: None,
         }
     }
 }
@@ -286,9 +344,16 @@ const MEMORY: &str = "one peer may hold so much more memory";
 const SILENT_PEER: &str = "a silent peer holds its place for longer";
 const SLOW_MESSAGE: &str = "a slow message holds memory for longer";
 const FRAGMENTS: &str = "small fragments cost more than they carry";
+const IDLE: &str = "a peer that says nothing keeps its place for longer";
+const ROOM: &str = "each message is delivered to so many";
+const HANDSHAKES: &str = "peers that are not admitted yet may take so much more memory";
+const LAG: &str = "sessions wait for so long before newcomers are sent away";
 const ADDRESS: &str = "one address may take so much more";
 const SUBJECT: &str = "one stolen token may open so many";
 
+/// A whole /16 or /32 is what a provider has: more in one would be the limit of everybody.
+const IPV4_PREFIX: RangeInclusive<u64> = 16..=32;
+const IPV6_PREFIX: RangeInclusive<u64> = 32..=128;
 const HEADER_BYTES: (u64, u64) = (1 << 10, 64 << 10);
 const MESSAGE_BYTES: (u64, u64) = (1, 16 << 20);
 const SEND_QUEUE: (u64, u64) = (1, 64 << 20);

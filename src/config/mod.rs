@@ -19,6 +19,7 @@ mod origins;
 mod route;
 mod server;
 mod signing;
+mod snapshot;
 mod tls;
 mod units;
 mod watch;
@@ -32,6 +33,7 @@ pub use internal::{Internal, InternalListen};
 pub use limits::Limits;
 pub use server::Server;
 pub use signing::Signing;
+pub use snapshot::Snapshot;
 pub use watch::Watch;
 
 use crate::auth::{Revocations, Verifier};
@@ -77,6 +79,8 @@ pub struct Loaded {
     pub endpoints: Vec<Endpoint>,
     /// Every `jwks_url`, with what belongs to it.
     pub key_sources: Vec<KeySource>,
+    /// What was read, to tell what a later reading changes.
+    pub snapshot: Snapshot,
 }
 
 /// Why a configuration cannot be used.
@@ -209,6 +213,7 @@ struct Parts {
     files: Vec<PathBuf>,
     endpoints: Vec<Endpoint>,
     key_sources: Vec<KeySource>,
+    snapshot: Snapshot,
 }
 
 impl Parts {
@@ -226,6 +231,7 @@ impl Parts {
             files,
             endpoints,
             key_sources,
+            snapshot,
         } = self;
         Loaded {
             server,
@@ -241,6 +247,7 @@ impl Parts {
             files,
             endpoints,
             key_sources,
+            snapshot,
         }
     }
 }
@@ -316,6 +323,7 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     let hooks = told.chain(authorize.iter().map(|authorize| &authorize.hook));
     let sources = key_sources.iter().map(|source| source.endpoint.clone());
     let endpoints = hooks.map(|hook| hook.endpoint.clone()).chain(sources).collect();
+    let snapshot = Snapshot::of(root.table()?, &folder);
     Some(Parts {
         server,
         tls,
@@ -329,6 +337,7 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
         files,
         endpoints,
         key_sources,
+        snapshot,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::gate::OriginPolicy;
 pub(super) struct OriginFacts {
     allow: Option<At<Vec<At<String>>>>,
     missing_allowed: bool,
+    report_only: bool,
 }
 
 impl OriginFacts {
@@ -25,7 +26,7 @@ impl OriginFacts {
                 "write `allow = [\"https://chat.example.com\"]`: the pages that may connect",
             );
         }
-        let mut facts = OriginFacts { allow: None, missing_allowed: false };
+        let mut facts = OriginFacts { allow: None, missing_allowed: false, report_only: false };
         facts.take(&mut section);
         section.finish();
         facts
@@ -42,7 +43,8 @@ impl OriginFacts {
     /// The policy; faults of the list have been told when it was taken.
     pub(super) fn policy(&self) -> Option<OriginPolicy> {
         let allow: Vec<String> = self.allow.as_ref()?.value.iter().map(|at| at.value.clone()).collect();
-        OriginPolicy::new(&allow, self.missing_allowed).ok()
+        let policy = OriginPolicy::new(&allow, self.missing_allowed).ok()?;
+        Some(policy.reporting(self.report_only))
     }
 
     /// Where an origin without TLS is allowed.
@@ -54,6 +56,14 @@ impl OriginFacts {
     fn take(&mut self, section: &mut Section<'_>) {
         if let Some(allow) = section.strings("allow") {
             self.allow = judged(section, allow);
+        }
+        if let Some(At { value, span }) = section.boolean("report_only") {
+            self.report_only = value;
+            if value {
+                let cost = "the page of any origin may then connect with a token; list the origins that \
+                            origin_would_be_refused tells, and take this out";
+                section.loosened("report_only", span, "false", cost);
+            }
         }
         if let Some(missing) = section.string("missing") {
             match missing.value.as_str() {

@@ -56,6 +56,7 @@ pub(super) fn read_all(root: &mut Section<'_>, globals: &Globals<'_>) -> Vec<Arc
         routes.extend(route.map(Arc::new));
     }
     judge_queues(root, &queues);
+    judge_bursts(root, &queues);
     routes
 }
 
@@ -116,6 +117,9 @@ fn session(limits: &SessionLimits, echo: bool, text: bool, binary: bool) -> Sess
         binary,
         messages: limits.messages,
         pings: limits.pings,
+        bytes: limits.bytes,
+        idle_timeout: limits.idle_timeout,
+        members_per_room: limits.members_per_room,
         send_queue_bytes: limits.send_queue_bytes,
         ping_interval: limits.ping_interval,
         pong_timeout: limits.pong_timeout,
@@ -139,7 +143,8 @@ fn read_hub(
         pattern: PathPattern::parse(&path).ok()?,
         label: path.into(),
         room: None,
-        origins: origins.policy()?,
+        // Its answers are for cookies of the whole site: whoever is not listed is never let in.
+        origins: origins.policy()?.reporting(false),
         credentials: CredentialPolicy {
             // The protocol's own name: its cookie is that of the site, not of this host alone.
             cookie: credentials.cookie().map(|_| MERCURE_COOKIE.into()),
@@ -315,6 +320,23 @@ fn judge_queues(root: &Section<'_>, queues: &[(SessionLimits, Option<Span>)]) {
 
 /// The cookie of the Mercure protocol.
 const MERCURE_COOKIE: &str = "mercureAuthorization";
+/// A message is read at once where it comes at once.
+fn judge_bursts(root: &Section<'_>, queues: &[(SessionLimits, Option<Span>)]) {
+    for (limits, route) in queues {
+        let needed = limits.codec.message_bytes.saturating_add(BURST_BYTES_OVER_MESSAGE);
+        let needed = u64::try_from(needed).unwrap_or(u64::MAX);
+        if u64::from(limits.bytes.burst) < needed {
+            let place = limits.bytes_place.clone().or_else(|| route.clone());
+            let message = "the burst of `bytes_per_connection` is smaller than the longest message";
+            let help =
+                format!("write a burst of \"{}\" at least, or a smaller `message_bytes`", show_size(needed));
+            root.notes().error(place, message, help);
+        }
+    }
+}
+
+/// Its frames' headers, and a few pings beside it.
+const BURST_BYTES_OVER_MESSAGE: usize = 64 << 10;
 /// Subjects whose messages by POST are counted at most.
 const SUBJECTS_MAX: usize = 1 << 16;
 const SUBPROTOCOLS_MAX: usize = 16;

@@ -37,6 +37,26 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
     Rate::parse(text).map_err(|error| error.to_string())
 }
 
+/// Takes `"8MiB/s burst 32MiB"`, an octet an event. The error says what to write.
+pub(super) fn byte_rate(text: &str) -> Result<Rate, String> {
+    let form = || "a rate of octets is written as \"8MiB/s burst 32MiB\"".to_owned();
+    let (per, burst) = match text.split_ascii_whitespace().collect::<Vec<_>>().as_slice() {
+        [per] => (*per, None),
+        [per, "burst", burst] => (*per, Some(*burst)),
+        _ => return Err(form()),
+    };
+    let per = size(per.strip_suffix("/s").ok_or_else(form)?)?;
+    let burst = burst.map_or(Ok(per), size)?;
+    let burst = u32::try_from(burst).map_err(|_| "a burst is less than \"4GiB\"")?;
+    // Rounded down: a peer that keeps exactly to the rate is never closed.
+    let interval = 1_000_000_000_u64.checked_div(per).filter(|_| burst > 0);
+    let interval = interval.ok_or("a rate or burst of zero would refuse everything")?;
+    if interval == 0 {
+        return Err("a rate of octets is at most \"953MiB/s\"".to_owned());
+    }
+    Ok(Rate { interval: Duration::from_nanos(interval), burst })
+}
+
 /// As a person would write it.
 pub(super) fn show_duration(duration: &Duration) -> String {
     let milliseconds = duration.as_millis();

@@ -14,7 +14,7 @@ use crate::auth::{
     Authority, Credential, Identity, Key, Lifetimes, Narrowing, Revocations, Tickets, Verifier,
 };
 use crate::origin::Origin;
-use crate::peer::{Peer, PeerPrefix};
+use crate::peer::PeerPrefix;
 use crate::protocol::Transport;
 use crate::rejection::{Answer, Rejection};
 use crate::room::RoomName;
@@ -36,8 +36,8 @@ pub struct Gate {
 /// What is known of the peer before its head.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
-    /// Its address.
-    pub peer: Peer,
+    /// What its failed credentials are counted to.
+    pub prefix: PeerPrefix,
     /// The name it asked for in TLS.
     pub server_name: Option<&'a str>,
     /// Now, for rates.
@@ -62,7 +62,13 @@ impl Gate {
     /// Whether a session that was admitted by other rules could be today: its route, its
     /// origin, its issuer and its key are still there.
     #[must_use]
-    pub fn still_admits(&self, route: &str, origin: Option<&Origin>, authority: &Authority) -> bool {
+    pub fn still_admits(
+        &self,
+        route: &str,
+        origin: Option<&Origin>,
+        from_cookie: bool,
+        authority: &Authority,
+    ) -> bool {
         let same_route = self.routes.iter().find(|known| *known.label == *route);
         same_route.is_some_and(|route| {
             let is_trusted = if authority.is_anonymous() {
@@ -71,7 +77,7 @@ impl Gate {
                 self.verifier.trusts(authority)
             };
             let is_taken = authority.is_anonymous() || route.takes_issuer(authority.issuer());
-            is_trusted && is_taken && route.origins.still_permits(origin)
+            is_trusted && is_taken && route.origins.still_permits(origin, from_cookie)
         })
     }
 
@@ -109,6 +115,8 @@ pub struct Admitted {
     deflate: Option<DeflateAnswer>,
     origin: Option<Origin>,
     narrowing: Option<Arc<Narrowing>>,
+    is_listed: bool,
+    from_cookie: bool,
 }
 
 impl Gate {
@@ -177,6 +185,8 @@ impl Approach<'_> {
         known: &mut Known,
     ) -> Result<(Admitted, CountPermit<Arc<str>>), Rejection> {
         let identity = self.identity(verifier, caller, throttles)?;
+        let may_be_cookie = self.route.credentials.cookie.is_some();
+        let from_cookie = may_be_cookie && self.credential().is_ok_and(|found| found.from_cookie());
         known.subject = Some(Arc::clone(identity.subject()));
         let place = throttles.subjects.hold(identity.subject(), self.route.connections_per_subject);
         let place = place.ok_or(Rejection::SubjectConnections)?;
@@ -195,6 +205,8 @@ impl Approach<'_> {
             transport,
             accept,
             deflate,
+            is_listed: self.origin.is_listed(),
+            from_cookie,
             origin: self.origin.into_origin(),
             identity,
             narrowing: None,
@@ -239,12 +251,15 @@ impl Approach<'_> {
     }
 
     /// The one credential. A browser sends a cookie along with whatever page asks, so without an
-    /// Origin a cookie proves nothing, also where no Origin is required of others.
+    /// Origin that is listed a cookie proves nothing, also where none is required of others.
     fn credential(&self) -> Result<Credential<'_>, Rejection> {
         let (request, policy) = (self.request, &self.route.credentials);
         let credential = Credential::find(&request.headers, request.uri.query(), self.offered(), policy)?;
         if credential.from_cookie() && self.origin.origin().is_none() {
             return Err(Rejection::OriginMissing);
+        }
+        if credential.from_cookie() && !self.origin.is_listed() {
+            return Err(Rejection::OriginNotAllowed);
         }
         Ok(credential)
     }
@@ -274,7 +289,7 @@ pub(super) fn proven<C>(
     throttles: &Throttles,
     prove: impl FnOnce(C) -> Result<Identity, Rejection>,
 ) -> Result<Identity, Rejection> {
-    let prefix = caller.peer.prefix();
+    let prefix = caller.prefix;
     let counts = credential.as_ref().map_or_else(|&reason| is_failed_credential(reason), |_| true);
     if counts && !throttles.failed_credentials.fits(&prefix, caller.now) {
         return Err(Rejection::AddressCredentials);
@@ -374,6 +389,18 @@ impl Admitted {
     #[must_use]
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
+    }
+
+    /// Whether its origin would be refused but for `report_only`.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        !self.is_listed
+    }
+
+    /// Whether its credential came in a cookie.
+    #[must_use]
+    pub fn from_cookie(&self) -> bool {
+        self.from_cookie
     }
 
     /// What a session needs.

@@ -14,6 +14,7 @@ use http::header::{HeaderMap, ORIGIN};
 pub struct OriginPolicy {
     allowed: Box<[Rule]>,
     missing_allowed: bool,
+    report_only: bool,
 }
 
 /// One entry of `allow`.
@@ -31,6 +32,7 @@ enum Rule {
 #[derive(Debug, PartialEq, Eq)]
 pub struct PermittedOrigin {
     origin: Option<Origin>,
+    is_listed: bool,
 }
 
 impl PermittedOrigin {
@@ -38,6 +40,12 @@ impl PermittedOrigin {
     #[must_use]
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
+    }
+
+    /// Whether it would be permitted without `report_only` too.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.is_listed
     }
 
     /// The origin, for good.
@@ -65,7 +73,14 @@ impl OriginPolicy {
             Rule::parse(entry).ok_or_else(|| (index, remedy(entry).to_owned()))
         };
         let allowed = allow.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
-        Ok(OriginPolicy { allowed, missing_allowed })
+        Ok(OriginPolicy { allowed, missing_allowed, report_only: false })
+    }
+
+    /// The same policy, that lets in what no rule allows and marks it (`report_only`). What is no
+    /// one origin, `null` and the absence of an Origin are refused as ever: no list would allow them.
+    #[must_use]
+    pub fn reporting(self, report_only: bool) -> OriginPolicy {
+        OriginPolicy { report_only, ..self }
     }
 
     /// Permits a request by its Origin alone: `Referer` and `X-Forwarded-*` do not count.
@@ -77,7 +92,9 @@ impl OriginPolicy {
     pub fn permit(&self, headers: &HeaderMap) -> Result<PermittedOrigin, Rejection> {
         let mut lines = headers.get_all(ORIGIN).iter();
         let text = match (lines.next(), lines.next()) {
-            (None, _) if self.missing_allowed => return Ok(PermittedOrigin { origin: None }),
+            (None, _) if self.missing_allowed => {
+                return Ok(PermittedOrigin { origin: None, is_listed: true });
+            }
             (None, _) => return Err(Rejection::OriginMissing),
             (Some(line), None) => line.to_str().map_err(|_| Rejection::OriginNotAllowed)?,
             (Some(_), Some(_)) => return Err(Rejection::OriginMultiple),
@@ -90,11 +107,12 @@ impl OriginPolicy {
         if text == "null" {
             return Err(Rejection::OriginNull);
         }
-        if !self.allowed.iter().any(|rule| rule.allows(text)) {
+        let is_listed = self.allowed.iter().any(|rule| rule.allows(text));
+        if !is_listed && !self.report_only {
             return Err(Rejection::OriginNotAllowed);
         }
         let origin = Origin::parse(text).ok_or(Rejection::OriginNotAllowed)?;
-        Ok(PermittedOrigin { origin: Some(origin) })
+        Ok(PermittedOrigin { origin: Some(origin), is_listed })
     }
 }
 
@@ -109,15 +127,21 @@ impl OriginPolicy {
         let origin = format!("https://{}", authority.strip_suffix(":443").unwrap_or(&authority));
         let origin = Origin::parse(&origin).ok_or(Rejection::OriginNotAllowed)?;
         let allowed = self.allowed.iter().any(|rule| rule.allows(origin.as_str()));
-        allowed.then_some(PermittedOrigin { origin: Some(origin) }).ok_or(Rejection::OriginNotAllowed)
+        allowed
+            .then_some(PermittedOrigin { origin: Some(origin), is_listed: true })
+            .ok_or(Rejection::OriginNotAllowed)
     }
 
-    /// Whether a session of a page of this origin (or of none) would be permitted today.
+    /// Whether a session of a page of this origin (or of none) would be permitted today. An
+    /// origin that is not listed never goes with a cookie.
     #[must_use]
-    pub fn still_permits(&self, origin: Option<&Origin>) -> bool {
+    pub fn still_permits(&self, origin: Option<&Origin>, from_cookie: bool) -> bool {
         match origin {
             None => self.missing_allowed,
-            Some(origin) => self.allowed.iter().any(|rule| rule.allows(origin.as_str())),
+            Some(origin) => {
+                let is_listed = self.allowed.iter().any(|rule| rule.allows(origin.as_str()));
+                is_listed || (self.report_only && !from_cookie)
+            }
         }
     }
 }

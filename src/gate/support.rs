@@ -95,6 +95,9 @@ fn session() -> SessionPolicy {
         send_queue_bytes: 1 << 20,
         ping_interval: Duration::from_secs(25),
         pong_timeout: Duration::from_secs(8),
+        bytes: Rate { interval: Duration::from_nanos(119), burst: 32 << 20 },
+        idle_timeout: Duration::from_secs(86_400),
+        members_per_room: 100_000,
         max_session: Duration::from_secs(86_400),
     }
 }

@@ -5,6 +5,7 @@ mod failure;
 mod given;
 mod notify;
 mod parts;
+mod reload;
 mod signals;
 mod sockets;
 
@@ -16,11 +17,11 @@ use crate::events;
 use crate::internal::{self, Bound, Guard, Internal, Predecessor, RevocationFile};
 use crate::keyring::Keeper;
 use crate::ledger::{Format, Level, Log};
-use crate::net::{self, Orders, Shared, Whom};
-use crate::rejection::Rejection;
+use crate::net::{self, Orders, Shared};
 use crate::sandbox::{self, Needs, Reach};
 use given::{Given, Source};
 use notify::Notifier;
+use reload::{Reload, Reloading};
 use signals::Drains;
 use sockets::Sockets;
 use std::net::{SocketAddr, TcpListener};
@@ -71,6 +72,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         files,
         endpoints,
         key_sources,
+        snapshot,
     } = loaded;
     let (revocation_file, revocations) = revocations.unzip();
     let revocations = revocations.unwrap_or_default();
@@ -96,7 +98,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     let sandbox = sandbox::enter(server.sandbox, &needs);
 
     let log = Log::to_stderr(options.log_level, options.log_format).map_err(Failure::thread)?;
-    let rules = net::Rules { gate, tls };
+    let rules = parts::rules(gate, tls, &limits);
     let beside = parts::Beside { page: options.demo_page, revocations, sandbox, events, authorize };
     let whole = parts::whole(rules, &limits, &server, log, beside);
     let parts::Whole { shared, orders, asked, told } = whole;
@@ -140,10 +142,10 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         if let Some(ready) = options.on_ready {
             ready(&addresses);
         }
+        let reload = Reload::new(options.config_path, watch, snapshot);
         let drains = Drains { timeout: server.drain_timeout, outlive };
-        let reloading =
-            Reloading { shared: &shared, notifier: &notifier, keeper: &keeper, config: &options.config_path };
-        signals.serve(&reloading, asked, watch, drains).await;
+        let reloading = Reloading { shared: &shared, notifier: &notifier, keeper: &keeper };
+        signals.serve(&reloading, asked, reload, drains).await;
         Ok(())
     });
     shared.stop();
@@ -228,69 +230,6 @@ fn raise_file_limit() {
     // Where it cannot be raised, `connections` was lowered to the limit that there is.
     let _ = setrlimit(Resource::Nofile, limit);
 }
-
-/// Reads the configuration anew and swaps the rules whole, or keeps those that are there.
-async fn reload(gateway: &Reloading<'_>, watch: &mut config::Watch) -> Result<String, String> {
-    gateway.notifier.reloading();
-    let outcome = reread(gateway, watch).await;
-    gateway.notifier.ready();
-    outcome
-}
-
-/// What a reload needs of a running gateway.
-struct Reloading<'g> {
-    shared: &'g Shared,
-    notifier: &'g Notifier,
-    keeper: &'g Keeper,
-    config: &'g Path,
-}
-
-async fn reread(gateway: &Reloading<'_>, watch: &mut config::Watch) -> Result<String, String> {
-    let Reloading { shared, keeper, config, .. } = gateway;
-    let stays = |why: &str| {
-        let why = format!("everything stays as it was: {why}");
-        shared.ledger.reloaded(Err(&why));
-        Err(why)
-    };
-    match config::load(config) {
-        Ok(loaded) if !shared.sandbox.lets_reach(&Reach::of(&loaded.endpoints)) => stays(OUT_OF_REACH),
-        Ok(loaded) => {
-            let prepared = match keeper.prepare(loaded.key_sources).await {
-                Ok(prepared) => prepared,
-                Err(why) => return stays(&why),
-            };
-            *watch = loaded.watch;
-            let gate = keeper.adopt(prepared, loaded.gate);
-            let hub = gate.hub_settings();
-            shared.rules.store(Arc::new(net::Rules { gate, tls: loaded.tls }));
-            shared.updates.set(hub);
-            if let (Some(events), Some(new)) = (&shared.events, loaded.events) {
-                events.set(new.settings);
-            }
-            let closed = shared.close(&Whom::NoLongerAdmitted, Rejection::NoLongerAdmitted).await;
-            let what = format!(
-                "certificates, keys, origins and routes are those of the files now; {closed} sessions closed"
-            );
-            shared.ledger.reloaded(Ok(&what));
-            Ok(what)
-        }
-        Err(failure) => {
-            let mut why = failure.summary();
-            if failure.is_denial() && shared.sandbox.landlock.is_in_force() {
-                why.push_str(OUTSIDE);
-            }
-            stays(&why)
-        }
-    }
-}
-
-/// Why a file may be denied to a running gateway that a new one may read.
-const OUTSIDE: &str = " (in its sandbox the gateway reads only below the folders that were named when it \
-                       started: a restart takes others)";
-
-/// Why a running gateway may not connect where a new one may.
-const OUT_OF_REACH: &str = "in its sandbox the gateway connects only to the ports that were named when it \
-                            started, and finds names only where one was: a restart takes others";
 
 /// How often the certificate's files are looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(5);

@@ -6,9 +6,10 @@ use crate::authorize::{self, Authorize};
 use crate::broadcast::Hub;
 use crate::config::{self, Limits, Server};
 use crate::events::{Events, Waiting};
-use crate::gate::Throttles;
+use crate::gate::{Gate, Throttles};
 use crate::ledger::{Ledger, Log};
 use crate::mercure::UpdateHub;
+use crate::net::tls::Material;
 use crate::net::{self, Control, DemoPage, OpeningLimits, OrderDesk, Orders, Rules, Shared};
 use crate::sandbox;
 use crate::throttle::{CountTable, RateTable};
@@ -59,14 +60,6 @@ pub(super) fn whole(rules: Rules, limits: &Limits, server: &Server, log: Log, be
         updates,
         ledger,
         rules: ArcSwap::from_pointee(rules),
-        limits: OpeningLimits {
-            handshake_timeout: limits.handshake_timeout,
-            tls_timeout: limits.tls_timeout,
-            head_timeout: limits.head_timeout,
-            head: limits.head,
-            connections: limits.connections,
-            connections_per_address: limits.connections_per_address,
-        },
         throttles: Throttles {
             failed_credentials: RateTable::new(limits.failed_credentials_per_address, ADDRESSES_MAX),
             revocations,
@@ -89,6 +82,22 @@ pub(super) fn whole(rules: Rules, limits: &Limits, server: &Server, log: Log, be
         stopped: AtomicBool::new(false),
     });
     Whole { shared, orders, asked, told }
+}
+
+/// What is swapped whole on a reload.
+pub(super) fn rules(gate: Gate, tls: Material, limits: &Limits) -> Rules {
+    let limits = OpeningLimits {
+        handshake_timeout: limits.handshake_timeout,
+        tls_timeout: limits.tls_timeout,
+        head_timeout: limits.head_timeout,
+        head: limits.head,
+        connections: limits.connections,
+        handshakes: limits.handshakes,
+        overload_lag: limits.overload_lag,
+        connections_per_address: limits.connections_per_address,
+        prefixes: limits.prefixes,
+    };
+    Rules { gate, tls, limits }
 }
 
 /// The largest message that any route takes.

@@ -1,8 +1,8 @@
 //! Owns what the operator's signals do: drain, end at once, reload.
 //! Never knows how a session is closed or a file is read.
 
-use super::{Reloading, WATCH_INTERVAL, reload};
-use crate::config::Watch;
+use super::WATCH_INTERVAL;
+use super::reload::{Reload, Reloading};
 use crate::ledger::Level;
 use crate::net::{Control, Drain, Newcomers, Shared};
 use crate::rejection::Rejection;
@@ -52,7 +52,7 @@ impl Signals {
         mut self,
         gateway: &Reloading<'_>,
         mut asked: mpsc::Receiver<Control>,
-        mut watch: Watch,
+        mut reload: Reload,
         drains: Drains,
     ) {
         let Reloading { shared, notifier, .. } = gateway;
@@ -63,18 +63,18 @@ impl Signals {
                 _ = self.interrupt.recv() => break drains.of_signal(),
                 _ = self.hangup.recv() => {
                     // What came of it is in the log.
-                    let _ = reload(gateway, &mut watch).await;
+                    let _ = reload.run(gateway).await;
                 }
                 Some(asked) = asked.recv() => match asked {
                     Control::Drain => break drains.of_signal(),
                     Control::HandedOver => break (Rejection::Restart, Newcomers::LeftToSuccessor),
                     Control::Reload(told) => {
-                        let _ = told.send(reload(gateway, &mut watch).await);
+                        let _ = told.send(reload.run(gateway).await);
                     }
                 },
                 _ = look.tick() => {
-                    if watch.changed() {
-                        let _ = reload(gateway, &mut watch).await;
+                    if reload.is_due() {
+                        let _ = reload.run(gateway).await;
                     }
                 }
             }

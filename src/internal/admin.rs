@@ -34,7 +34,7 @@ pub(super) fn status(shared: &Shared) -> Reply {
             "uptime_seconds": shared.started.elapsed().as_secs(),
             "draining": shared.is_draining(),
             "connections": shared.ledger.connections().get(),
-            "connections_max": shared.limits.connections,
+            "connections_max": shared.rules.load().limits.connections,
             "sessions": shared.ledger.sessions().get(),
             "rooms": shared.hub.rooms(),
             "revocations": shared.throttles.revocations.count(),
@@ -137,7 +137,15 @@ pub(super) async fn reload(shared: &Shared) -> Reply {
     // Where nobody takes the request, `told` is dropped and the outcome is an error.
     let _ = shared.control.send(Control::Reload(told)).await;
     match outcome.await {
-        Ok(Ok(detail)) => json(StatusCode::OK, &json!({ "reloaded": true, "detail": detail })),
+        Ok(Ok(reloaded)) => {
+            let mut answer = json!({ "reloaded": true });
+            if let (Value::Object(answer), Ok(Value::Object(told))) =
+                (&mut answer, serde_json::to_value(reloaded))
+            {
+                answer.extend(told);
+            }
+            json(StatusCode::OK, &answer)
+        }
         Ok(Err(why)) => problem(StatusCode::UNPROCESSABLE_ENTITY, "reload_failed", &why),
         Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "draining", "The gateway is going away"),
     }

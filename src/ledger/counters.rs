@@ -3,7 +3,8 @@
 
 use super::backend::{AskedCounters, EventCounters};
 use crate::rejection::{Answer, Rejection};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -50,6 +51,8 @@ pub struct WorkerCounters {
     pub(super) message_bytes: Counter,
     pub(super) flushes: Counter,
     pub(super) sent_bytes: Counter,
+    /// By how much it is behind, in milliseconds.
+    pub(super) lag_ms: AtomicU64,
 }
 
 impl WorkerCounters {
@@ -57,6 +60,17 @@ impl WorkerCounters {
     pub fn message(&self, payload_bytes: usize) {
         self.messages.add(1);
         self.message_bytes.add(u64::try_from(payload_bytes).unwrap_or(u64::MAX));
+    }
+
+    /// By how much the worker is behind its clock.
+    pub fn set_lag(&self, lag: Duration) {
+        self.lag_ms.store(u64::try_from(lag.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// As it was said last.
+    #[must_use]
+    pub fn lag(&self) -> Duration {
+        Duration::from_millis(self.lag_ms.load(Ordering::Relaxed))
     }
 
     /// One write for so many receivers of the room of a turn, with the octets of the frames.
@@ -74,6 +88,8 @@ pub(super) struct Counters {
     pub(super) sessions: Gauge,
     pub(super) closing: Gauge,
     pub(super) admitted: Counter,
+    pub(super) accept_failures: Counter,
+    pub(super) origins_reported: Counter,
     pub(super) panics: Counter,
     pub(super) reloads: Counter,
     pub(super) reloads_failed: Counter,
@@ -83,6 +99,8 @@ pub(super) struct Counters {
     pub(super) publish_repeats: Counter,
     /// Idempotency keys that were forgotten before their time.
     pub(super) publish_keys_forgotten: Counter,
+    /// A reload named keys that take a restart.
+    pub(super) restart_needed: AtomicBool,
     pub(super) workers: Box<[WorkerCounters]>,
     nowhere: WorkerCounters,
     refusals: Box<[Counter]>,
@@ -99,6 +117,8 @@ impl Counters {
             sessions: Gauge::default(),
             closing: Gauge::default(),
             admitted: Counter::default(),
+            accept_failures: Counter::default(),
+            origins_reported: Counter::default(),
             panics: Counter::default(),
             reloads: Counter::default(),
             reloads_failed: Counter::default(),
@@ -106,6 +126,7 @@ impl Counters {
             asked: AskedCounters::default(),
             publish_repeats: Counter::default(),
             publish_keys_forgotten: Counter::default(),
+            restart_needed: AtomicBool::new(false),
             workers: (0..workers).map(|_| WorkerCounters::default()).collect(),
             nowhere: WorkerCounters::default(),
             refusals: per_reason(),

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::time::Duration;
 use time::OffsetDateTime;
 
 /// How much a line matters.
@@ -48,8 +48,8 @@ struct Inner {
     level: Level,
     format: Format,
     lines: Mutex<Option<SyncSender<String>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
-    dropped: AtomicU64,
+    dropped: Arc<AtomicU64>,
+    written: Mutex<Receiver<()>>,
 }
 
 #[derive(Serialize)]
@@ -81,14 +81,22 @@ impl Log {
     /// A log on stderr. Lines less important than `level` are not written.
     pub fn to_stderr(level: Level, format: Format) -> io::Result<Log> {
         let (sender, lines) = sync_channel(LINES_WAITING_MAX);
-        let writer = std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&lines))?;
+        let (all_written, written) = sync_channel(1);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let lost = Arc::clone(&dropped);
+        let writer = move || {
+            write_all(&lines, &mut io::stderr().lock(), &lost);
+            // Nobody waits for it but a flush.
+            let _ = all_written.try_send(());
+        };
+        std::thread::Builder::new().name("log".to_owned()).spawn(writer)?;
         Ok(Log {
             inner: Arc::new(Inner {
                 level,
                 format,
                 lines: Mutex::new(Some(sender)),
-                writer: Mutex::new(Some(writer)),
-                dropped: AtomicU64::new(0),
+                written: Mutex::new(written),
+                dropped,
             }),
         })
     }
@@ -108,30 +116,47 @@ impl Log {
         }
     }
 
-    /// Lines that were dropped because nobody read stderr.
+    /// Lines that were lost: nobody read stderr, or it could not be written (a full disk).
     #[must_use]
     pub fn dropped_lines(&self) -> u64 {
         self.inner.dropped.load(Ordering::Relaxed)
     }
 
-    /// Writes what waits and ends the log.
+    /// Writes what waits and ends the log. Where nobody reads it, the end does not wait for ever.
     pub fn flush(&self) {
         drop(self.inner.lines.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let writer = self.inner.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            // A writer that panicked has nothing more to write.
-            let _ = writer.join();
+        let written = self.inner.written.lock().unwrap_or_else(PoisonError::into_inner);
+        // A writer that is gone has nothing more to write.
+        let _ = written.recv_timeout(FLUSH_TIMEOUT);
+    }
+}
+
+/// Writes lines until nobody has one any more. A log that cannot be written (a full disk) must not
+/// end the gateway: what is lost is counted, and the next line that can be written begins anew.
+fn write_all(lines: &Receiver<String>, out: &mut impl Write, lost: &AtomicU64) {
+    let mut torn = false;
+    for line in lines {
+        let begin: &[u8] = if torn { b"\n" } else { b"" };
+        let mut rest: &[u8] = &[begin, line.as_bytes()].concat();
+        let whole = rest.len();
+        while !rest.is_empty() {
+            match out.write(rest) {
+                Ok(n) if n > 0 => rest = rest.get(n..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+        if rest.is_empty() {
+            torn = false;
+        } else {
+            lost.fetch_add(1, Ordering::Relaxed);
+            torn |= rest.len() < whole;
         }
     }
 }
 
-fn write_all(lines: &Receiver<String>) {
-    let mut stderr = io::stderr().lock();
-    for line in lines {
-        // A log that cannot be written (a full disk) must not end the gateway.
-        let _ = stderr.write_all(line.as_bytes());
-    }
-}
+/// How long the end of the process waits for a log that is slow.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// RFC 3339, to the millisecond, always as many digits.
 fn now() -> String {
@@ -204,6 +229,43 @@ fn text(level: Level, event: &str, facts: &Facts<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A disk that takes so many octets before it is full, until room is made.
+    struct Disk {
+        room: usize,
+        written: Vec<u8>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            let take = octets.len().min(self.room);
+            // Room is made when somebody has been told that there is none.
+            if take == 0 {
+                self.room = 100;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.room -= take;
+            self.written.extend_from_slice(&octets[..take]);
+            Ok(take)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_a_full_disk_does_not_take_are_counted_and_the_next_ones_begin_anew() {
+        let (sender, lines) = sync_channel(8);
+        for line in ["first\n", "second\n", "third\n"] {
+            sender.send(line.to_owned()).expect("room");
+        }
+        drop(sender);
+        let (mut disk, lost) = (Disk { room: 9, written: Vec::new() }, AtomicU64::new(0));
+        write_all(&lines, &mut disk, &lost);
+        assert_eq!(String::from_utf8(disk.written).expect("text"), "first\nsec\nthird\n");
+        assert_eq!(lost.load(Ordering::Relaxed), 1);
+    }
 
     #[test]
     fn a_line_is_one_flat_json_object_whatever_the_subject_holds() {

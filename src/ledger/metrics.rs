@@ -6,10 +6,12 @@
 
 use super::counters::{Counter, Counters, WorkerCounters};
 use super::keys::KeyState;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
+use std::sync::atomic::Ordering;
 
 pub(super) fn render(
     counters: &Counters,
+    handshakes: u64,
     lines_dropped: u64,
     rooms: usize,
     draining: bool,
@@ -19,6 +21,19 @@ pub(super) fn render(
     let mut page = Page(String::with_capacity(8 << 10));
     page.head("portcullis_connections", "gauge", "Connections held, from accept to close.");
     page.sample("portcullis_connections", "", counters.connections.get());
+    page.head("portcullis_handshakes", "gauge", "Connections that have no session yet, or were refused one.");
+    page.sample("portcullis_handshakes", "", handshakes);
+    page.head(
+        "portcullis_accept_failures_total",
+        "counter",
+        "Times that no connection could be taken, for want of file descriptors or memory.",
+    );
+    page.sample("portcullis_accept_failures_total", "", counters.accept_failures.get());
+    page.head("portcullis_worker_lag_seconds", "gauge", "By how much each worker is behind, time and again.");
+    for (worker, counters) in counters.workers.iter().enumerate() {
+        let labels = format!("{{worker=\"{worker}\"}}");
+        page.sample("portcullis_worker_lag_seconds", &labels, counters.lag().as_secs_f64());
+    }
     page.head("portcullis_sessions", "gauge", "WebSocket sessions that are open.");
     page.sample("portcullis_sessions", "", counters.sessions.get());
     page.head(
@@ -37,6 +52,12 @@ pub(super) fn render(
     }
     page.head("portcullis_admitted_total", "counter", "Handshakes that became a session.");
     page.sample("portcullis_admitted_total", "", counters.admitted.get());
+    page.head(
+        "portcullis_origin_would_be_refused_total",
+        "counter",
+        "Of these, handshakes of an origin that is let in by report_only alone.",
+    );
+    page.sample("portcullis_origin_would_be_refused_total", "", counters.origins_reported.get());
 
     page.head("portcullis_refusals_total", "counter", "Handshakes that were refused or dropped, by reason.");
     for (reason, count) in counters.refusals() {
@@ -86,6 +107,9 @@ pub(super) fn render(
     page.sample("portcullis_reloads_total", "{result=\"taken\"}", counters.reloads.get());
     page.sample("portcullis_reloads_total", "{result=\"failed\"}", counters.reloads_failed.get());
     page.keys(keys);
+    page.head("portcullis_restart_needed", "gauge", "1 while the files say what only a restart takes.");
+    let restart_needed = counters.restart_needed.load(Ordering::Relaxed);
+    page.sample("portcullis_restart_needed", "", u64::from(restart_needed));
     page.head("portcullis_panics_total", "counter", "Faults of ours that ended one connection.");
     page.sample("portcullis_panics_total", "", counters.panics.get());
     page.head("portcullis_log_lines_dropped_total", "counter", "Log lines lost because stderr was not read.");
@@ -125,7 +149,7 @@ impl Page {
         }
     }
 
-    pub(super) fn sample(&mut self, name: &str, labels: &str, value: u64) {
+    pub(super) fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         let _ = writeln!(self.0, "{name}{labels} {value}");
     }
 }

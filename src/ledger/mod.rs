@@ -2,6 +2,7 @@
 //! Never knows how to change an outcome.
 
 mod backend;
+mod change;
 mod counters;
 mod keys;
 mod line;
@@ -10,6 +11,7 @@ mod metrics;
 mod request_id;
 
 pub use backend::{Asked, AskedFor, EventCounters, EventLoss};
+pub use change::{Change, Reloaded};
 pub use counters::{Gauge, WorkerCounters};
 pub use keys::{FETCH_OUTCOMES, KeyBoard, KeyState};
 pub use line::{Facts, clean};
@@ -19,6 +21,7 @@ pub use request_id::RequestId;
 use crate::rejection::{Answer, Rejection};
 use counters::Counters;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Counters and audit lines of one gateway.
@@ -66,6 +69,22 @@ impl Ledger {
         &self.keys
     }
 
+    /// Handshakes that are under way, and refusals whose connection is not yet gone.
+    #[must_use]
+    pub fn handshakes(&self) -> u64 {
+        let after = self.sessions().get().saturating_add(self.closing().get());
+        self.connections().get().saturating_sub(after)
+    }
+
+    /// A connection that could not be taken, for want of file descriptors or memory; whether it
+    /// is the first for a while is for the caller to know.
+    pub fn accept_failed(&self, why: Option<&str>) {
+        self.counters.accept_failures.add(1);
+        if let Some(why) = why {
+            self.tell(Level::Error, "accept_failed", why);
+        }
+    }
+
     /// A handshake that ended without a WebSocket: one line, one count.
     pub fn refused(&self, reason: Rejection, facts: &Facts<'_>) {
         self.counters.refused(reason);
@@ -86,6 +105,13 @@ impl Ledger {
         self.log.write(Level::Info, "admitted", facts);
     }
 
+    /// A handshake that became a session although no rule allows its origin (`report_only`).
+    pub fn origin_would_be_refused(&self, facts: &Facts<'_>) {
+        self.counters.origins_reported.add(1);
+        let reason = Some(Rejection::OriginNotAllowed.name());
+        self.log.write(Level::Warn, "origin_would_be_refused", &Facts { reason, ..*facts });
+    }
+
     /// The end of a session. `code` is what went over the wire, 1006 where nothing did.
     pub fn closed(&self, reason: Rejection, code: u16, facts: &Facts<'_>) {
         self.counters.closed(reason, code);
@@ -98,11 +124,21 @@ impl Ledger {
         self.log.write(level, event, &Facts { detail: Some(detail), ..Facts::default() });
     }
 
-    /// A reload of certificates, keys and rules, and whether it took.
-    pub fn reloaded(&self, outcome: Result<&str, &str>) {
+    /// A reload of certificates, keys and rules, and whether it took: one line for each key that
+    /// is not as it was, and one for the whole.
+    pub fn reloaded(&self, outcome: Result<&Reloaded, &str>) {
         self.counters.reloaded(outcome.is_ok());
         match outcome {
-            Ok(detail) => self.tell(Level::Info, "reloaded", detail),
+            Ok(reloaded) => {
+                for change in &reloaded.changes {
+                    let level = if change.needs_restart { Level::Warn } else { Level::Info };
+                    self.tell(level, "config_changed", &change.to_string());
+                }
+                let restart_waits = !reloaded.needs_restart.is_empty();
+                self.counters.restart_needed.store(restart_waits, Ordering::Relaxed);
+                let level = if restart_waits { Level::Warn } else { Level::Info };
+                self.tell(level, "reloaded", &reloaded.detail);
+            }
             Err(why) => self.tell(Level::Error, "reload_failed", why),
         }
     }
@@ -139,7 +175,8 @@ impl Ledger {
     #[must_use]
     pub fn metrics(&self, rooms: usize, draining: bool, sandbox: &[(&'static str, &'static str)]) -> String {
         let keys = self.keys.states(Instant::now());
-        metrics::render(&self.counters, self.log.dropped_lines(), rooms, draining, sandbox, &keys)
+        let handshakes = self.handshakes();
+        metrics::render(&self.counters, handshakes, self.log.dropped_lines(), rooms, draining, sandbox, &keys)
     }
 
     /// Waits until every line is written.

@@ -80,6 +80,9 @@ pub(super) fn judge_request(
         };
     }
     match gate.admit(parts, caller, &shared.throttles) {
+        Ok((admitted, _)) if is_full(&admitted, shared) => {
+            Judged::Refused { refused: admitted.refused(Rejection::RoomFull), origin: None }
+        }
         Ok((admitted, place)) => Judged::Admitted { admitted: Box::new(admitted), place },
         Err(refused) if shared.page.is_some() && is_for_page(&refused, parts) => Judged::Page,
         Err(refused) => Judged::Refused { refused, origin: None },
@@ -106,6 +109,12 @@ fn judge_hub(verdict: Result<HubAnswer, Refused>, reader: Option<Reader>, shared
         Some(told) => Judged::Subscriptions { told, hub, reader },
         None => Judged::StreamRefused { refused: bare(Rejection::RouteNotFound), reader },
     }
+}
+
+/// Whether its room takes nobody else. Handshakes that end at the same moment on several workers may
+/// all be the last: so many more than its limit a room may have.
+fn is_full(admitted: &Admitted, shared: &Shared) -> bool {
+    shared.hub.members_of(admitted.room()) >= admitted.route().session.members_per_room
 }
 
 /// 256 bits that nobody can guess.

@@ -2,8 +2,8 @@
 //! Never knows TLS or HTTP.
 
 use super::proxied::ProxyProtocol;
-use super::shared::Shared;
-use crate::ledger::{Facts, Ledger, Level};
+use super::shared::{OpeningLimits, Shared};
+use crate::ledger::{Facts, Ledger};
 use crate::peer::{Peer, PeerPrefix};
 use crate::rejection::Rejection;
 use crate::throttle::{CountPermit, Verdict};
@@ -20,6 +20,8 @@ const TOLD_BEYOND_CAP: usize = 64;
 const BACKLOG: i32 = 4096;
 /// How long nothing is accepted when there is no file descriptor left.
 const NO_DESCRIPTOR_PAUSE: Duration = Duration::from_millis(50);
+/// How often that is told while it lasts.
+const ACCEPT_FAILURE_TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// Binds one listening socket per worker to an address. With port 0 all share the port
 /// that the first was given.
@@ -120,14 +122,16 @@ impl Permit {
     /// Counts the connection to an address and its rate, once it is known whose it is. An
     /// overload is told once there is a head; an error is a flood that is not told.
     pub(super) fn charge(&mut self, peer: Peer, shared: &Shared) -> Result<Option<Rejection>, Rejection> {
-        let rate = shared.handshakes.take(&peer.prefix(), Instant::now());
+        let limits = shared.rules.load().limits;
+        let prefix = peer.prefix(limits.prefixes);
+        let rate = shared.handshakes.take(&prefix, Instant::now());
         if rate == Verdict::Flood {
             return Err(Rejection::AddressFlood);
         }
-        let cap = shared.limits.connections_per_address;
+        let cap = limits.connections_per_address;
         let told = cap.saturating_add(TOLD_BEYOND_CAP);
-        self.address = Some(shared.addresses.hold(&peer.prefix(), told).ok_or(Rejection::AddressFlood)?);
-        Ok(if shared.addresses.held(&peer.prefix()) > cap {
+        self.address = Some(shared.addresses.hold(&prefix, told).ok_or(Rejection::AddressFlood)?);
+        Ok(if shared.addresses.held(&prefix) > cap {
             Some(Rejection::AddressConnections)
         } else if rate == Verdict::Over {
             Some(Rejection::AddressHandshakes)
@@ -144,8 +148,14 @@ impl Drop for Permit {
 }
 
 /// Accepts until the gateway stops it: each connection is handed to `take`.
-pub(super) async fn accept(listener: TcpListener, shared: &Shared, mut take: impl FnMut(Accepted)) {
+pub(super) async fn accept(
+    worker: usize,
+    listener: TcpListener,
+    shared: &Shared,
+    mut take: impl FnMut(Accepted),
+) {
     let mut stopped = shared.accepting.subscribe();
+    let mut told: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -156,7 +166,7 @@ pub(super) async fn accept(listener: TcpListener, shared: &Shared, mut take: imp
         match accepted {
             Ok((socket, address)) => {
                 let peer = Peer::new(address.ip());
-                match admit(socket, peer, shared) {
+                match admit(worker, socket, peer, shared) {
                     Ok(accepted) => take(accepted),
                     Err(reason) => {
                         shared.ledger.refused(reason, &Facts { peer: Some(peer), ..Facts::default() })
@@ -167,7 +177,11 @@ pub(super) async fn accept(listener: TcpListener, shared: &Shared, mut take: imp
                 Fault::Peer => {}
                 Fault::Ours => {
                     // Accepting again at once would only spin: something must close first.
-                    shared.ledger.tell(Level::Error, "accept_failed", &error.kind().to_string());
+                    let is_due = told.is_none_or(|at| at.elapsed() >= ACCEPT_FAILURE_TOLD_EVERY);
+                    shared.ledger.accept_failed(is_due.then(|| error.to_string()).as_deref());
+                    if is_due {
+                        told = Some(Instant::now());
+                    }
                     tokio::time::sleep(NO_DESCRIPTOR_PAUSE).await;
                 }
             },
@@ -198,20 +212,39 @@ fn whose_fault(error: &io::Error) -> Fault {
     }
 }
 
-fn admit(socket: TcpStream, peer: Peer, shared: &Shared) -> Result<Accepted, Rejection> {
+fn admit(worker: usize, socket: TcpStream, peer: Peer, shared: &Shared) -> Result<Accepted, Rejection> {
     let by_proxy = shared.proxies.trusts(peer);
     if shared.proxy_protocol == ProxyProtocol::Required && !by_proxy {
         return Err(Rejection::ProxyUntrusted);
     }
+    let limits = shared.rules.load().limits;
+    let connections_max = limits.connections;
     let held = usize::try_from(shared.ledger.connections().enter()).unwrap_or(usize::MAX);
     let mut permit = Permit { ledger: Arc::clone(&shared.ledger), address: None };
-    if held > shared.limits.connections.saturating_add(TOLD_BEYOND_CAP) {
+    if held > connections_max.saturating_add(TOLD_BEYOND_CAP) {
         return Err(Rejection::CapacityFlood);
     }
+    let busy = is_overloaded(worker, &limits, shared)?;
     let overload = if by_proxy { None } else { permit.charge(peer, shared)? };
-    let full = (held > shared.limits.connections).then_some(Rejection::ConnectionsFull);
-    let overload = full.or(overload);
+    let full = (held > connections_max).then_some(Rejection::ConnectionsFull);
+    let overload = full.or(busy).or(overload);
     // A frame is written whole: waiting for more to join it would only delay it.
     let _ = SockRef::from(&socket).set_tcp_nodelay(true);
     Ok(Accepted { socket, peer, permit, overload, by_proxy })
+}
+
+/// Whether a newcomer must go, so that the sessions that are there are served. Being told so costs
+/// a TLS handshake: beyond a few, which are told, an error is a flood that is not.
+fn is_overloaded(
+    worker: usize,
+    limits: &OpeningLimits,
+    shared: &Shared,
+) -> Result<Option<Rejection>, Rejection> {
+    let under_way = usize::try_from(shared.ledger.handshakes()).unwrap_or(usize::MAX);
+    let is_late = shared.ledger.worker(worker).lag() >= limits.overload_lag;
+    let most = if is_late { 0 } else { limits.handshakes };
+    if under_way > most.saturating_add(TOLD_BEYOND_CAP) {
+        return Err(Rejection::OverloadFlood);
+    }
+    Ok((under_way > most).then_some(Rejection::Overloaded))
 }

@@ -178,7 +178,7 @@ impl Opening<'_> {
         overload: Option<Rejection>,
         by_proxy: bool,
     ) -> Result<Verdict, Rejection> {
-        let limits = self.shared.limits;
+        let limits = rules.limits;
         let whole_deadline = self.began + limits.handshake_timeout;
         let tls_deadline = whole_deadline.min(self.began + limits.tls_timeout);
         let by_header = by_proxy && self.shared.proxy_protocol == ProxyProtocol::Required;
@@ -226,7 +226,7 @@ impl Opening<'_> {
                     Err(refused) => Judged::Refused { refused, origin: None },
                     Ok(()) => {
                         let caller = Caller {
-                            peer: *peer,
+                            prefix: peer.prefix(rules.limits.prefixes),
                             server_name,
                             now: Instant::now(),
                             unix_now: unix_now().as_secs(),
@@ -238,7 +238,7 @@ impl Opening<'_> {
                 judged = Some(verdict);
                 reply
             },
-            shared.limits.head_timeout,
+            rules.limits.head_timeout,
         )
         .await;
         let (Some(judged), Some(response)) = (judged, response) else {
@@ -287,7 +287,7 @@ impl Opening<'_> {
 
     /// Who is asked about, where the backend has a say.
     fn asker(&self) -> Asker {
-        let deadline = self.began + self.shared.limits.handshake_timeout;
+        let deadline = self.began + self.shared.rules.load().limits.handshake_timeout;
         Asker { request: self.request, peer: self.peer, deadline }
     }
 
@@ -359,7 +359,7 @@ impl Opening<'_> {
         let Some(mut tls) = self.tls.take() else { return Err(Rejection::HandshakeFailed) };
         let judged = loop {
             // The head may have come with the last flight of the TLS handshake.
-            match judge_head(&self.plain, &mut progress, &self.shared.limits.head) {
+            match judge_head(&self.plain, &mut progress, &rules.limits.head) {
                 Ok(Some(head)) => {
                     let came = Came { head_bytes: head.octets().len(), body_bytes: head.body_bytes() };
                     if came.body_bytes > SMALL_BODY_BYTES || self.plain.len() >= came.end() {
@@ -473,7 +473,7 @@ pub(super) fn until(unix_seconds: u64, now: Instant) -> Instant {
 }
 
 /// The wall clock, since 1970-01-01.
-fn unix_now() -> Duration {
+pub(super) fn unix_now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 

@@ -10,9 +10,9 @@ use crate::authorize::Authorize;
 use crate::broadcast::Hub;
 use crate::events::Events;
 use crate::gate::{Gate, HeadLimits, Throttles};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Reloaded};
 use crate::mercure::UpdateHub;
-use crate::peer::{PeerPrefix, TrustedProxies};
+use crate::peer::{PeerPrefix, PrefixLengths, TrustedProxies};
 use crate::rejection::Rejection;
 use crate::sandbox;
 use crate::throttle::{CountTable, RateTable};
@@ -29,13 +29,15 @@ pub struct Rules {
     pub gate: Gate,
     /// Certificate and key.
     pub tls: Material,
+    /// Bounds of what comes before the 101.
+    pub limits: OpeningLimits,
 }
 
 impl Rules {
     /// The same with other keys of one issuer.
     #[must_use]
     pub fn with_keys(&self, issuer: &str, keys: &[Key]) -> Rules {
-        Rules { gate: self.gate.with_keys(issuer, keys), tls: self.tls.clone() }
+        Rules { gate: self.gate.with_keys(issuer, keys), tls: self.tls.clone(), limits: self.limits }
     }
 }
 
@@ -52,8 +54,14 @@ pub struct OpeningLimits {
     pub head: HeadLimits,
     /// Connections at once.
     pub connections: usize,
+    /// Handshakes under way at once.
+    pub handshakes: usize,
+    /// By how much a worker may be late, time and again, before it refuses newcomers.
+    pub overload_lag: Duration,
     /// Connections at once of one address.
     pub connections_per_address: usize,
+    /// How much of an address is one address to them.
+    pub prefixes: PrefixLengths,
 }
 
 /// What all workers share.
@@ -66,8 +74,6 @@ pub struct Shared {
     pub ledger: Arc<Ledger>,
     /// The rules in force.
     pub rules: ArcSwap<Rules>,
-    /// Bounds of what comes before the 101.
-    pub limits: OpeningLimits,
     /// Failed credentials of an address, connections of a subject.
     pub throttles: Throttles,
     /// Handshakes of an address.
@@ -108,7 +114,7 @@ pub enum Control {
     /// A successor has the listening sockets.
     HandedOver,
     /// As SIGHUP does; what came of it is told.
-    Reload(oneshot::Sender<Result<String, String>>),
+    Reload(oneshot::Sender<Result<Reloaded, String>>),
 }
 
 /// What becomes of connections during a drain.

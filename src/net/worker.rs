@@ -3,19 +3,22 @@
 
 mod asking;
 mod held;
+mod lag;
 mod obey;
 mod pace;
 mod sessions;
 mod told;
 mod topics;
+mod wall;
 
 use super::link::Scratch;
 use super::listener::{Accepted, accept};
-use super::opening::{Entered, open};
+use super::opening::{Entered, open, unix_now};
 use super::orders::Orders;
 use super::shared::Shared;
 use crate::broadcast::Delivery;
 use crate::ledger::Level;
+use lag::Lag;
 use sessions::Sessions;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -28,6 +31,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::MissedTickBehavior;
+use wall::Wall;
 
 /// How often deadlines are looked at: fine enough for every promise of a second.
 const TICK: Duration = Duration::from_millis(100);
@@ -52,7 +56,7 @@ pub fn run(
                     let life = live(accepted, Arc::clone(&shared), Rc::clone(&sessions), Rc::clone(&scratch));
                     tokio::task::spawn_local(life);
                 };
-                accept(listener, &shared, take).await;
+                accept(worker, listener, &shared, take).await;
             });
         }
         tokio::task::spawn_local(broadcast(worker, Arc::clone(&shared), Rc::clone(&sessions)));
@@ -63,7 +67,7 @@ pub fn run(
                 obeying.borrow_mut().obey(order, Instant::now());
             }
         });
-        tick(&shared, &sessions).await;
+        tick(worker, &shared, &sessions).await;
         Ok(())
     });
     // Connections that are still there at the end of a drain are dropped with the runtime.
@@ -147,17 +151,23 @@ async fn updates(worker: usize, shared: Arc<Shared>, sessions: Rc<RefCell<Sessio
 const DELIVERIES_KEPT: usize = 1024;
 
 /// Looks at deadlines, and closes sessions while the gateway drains, until it stops.
-async fn tick(shared: &Shared, sessions: &RefCell<Sessions>) {
+async fn tick(worker: usize, shared: &Shared, sessions: &RefCell<Sessions>) {
+    let mut lag = Lag::new(Instant::now(), TICK);
+    let mut wall = Wall::new(Instant::now(), unix_now());
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        shared.ledger.worker(worker).set_lag(lag.after_turn(Instant::now()));
         if shared.is_stopped() {
             return;
         }
         let ticked = std::panic::catch_unwind(AssertUnwindSafe(|| {
             let mut sessions = sessions.borrow_mut();
             let now = Instant::now();
+            if wall.was_set(now, unix_now()) {
+                sessions.judge_expiry_anew(now);
+            }
             sessions.look_at_deadlines(now);
             if let Some(drain) = shared.drain.get() {
                 sessions.drain(drain, now);

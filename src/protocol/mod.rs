@@ -43,6 +43,8 @@ pub struct SessionPolicy {
     pub binary: bool,
     /// `messages_per_connection`.
     pub messages: Rate,
+    /// `bytes_per_connection`, an octet of a frame an event.
+    pub bytes: Rate,
     /// `pings_per_connection`: pings and unasked pongs.
     pub pings: Rate,
     /// `send_queue`, in octets: a slower reader than this is closed.
@@ -51,6 +53,10 @@ pub struct SessionPolicy {
     pub ping_interval: Duration,
     /// `pong_timeout`: and closed when it stays silent for so long after.
     pub pong_timeout: Duration,
+    /// `idle_timeout`: a peer that has sent no message for so long is closed.
+    pub idle_timeout: Duration,
+    /// `members_per_room`: a room that has so many takes nobody else by this route.
+    pub members_per_room: usize,
     /// `max_session`.
     pub max_session: Duration,
 }

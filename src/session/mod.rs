@@ -34,6 +34,9 @@ pub struct Session {
     transport: Transport,
     messages: Bucket,
     pings: Bucket,
+    bytes: Bucket,
+    /// When its last message came, in milliseconds since `opened`.
+    spoke_ms: u64,
     opened: Instant,
     heard: Instant,
     pinged: Option<Instant>,
@@ -82,6 +85,8 @@ impl Session {
             transport: opening.transport,
             messages: Bucket::default(),
             pings: Bucket::default(),
+            bytes: Bucket::default(),
+            spoke_ms: 0,
             opened: now,
             heard: now,
             pinged: None,
@@ -149,9 +154,15 @@ impl Session {
         let mut decoder = std::mem::take(&mut self.decoder);
         let mut pong = None;
         let policy = Arc::clone(&self.policy);
-        let verdict = decoder.decode(&policy.codec, now, octets, &mut |event| {
-            self.take(event, now, counters, &mut ear, &mut pong)
-        });
+        let fits =
+            self.stage != Stage::Open || self.bytes.take_many(octets.len(), &policy.bytes, self.opened, now);
+        let verdict = if fits {
+            decoder.decode(&policy.codec, now, octets, &mut |event| {
+                self.take(event, now, counters, &mut ear, &mut pong)
+            })
+        } else {
+            Err(Rejection::ByteRate)
+        };
         self.decoder = decoder;
         // Of many pings only the last is answered (RFC 6455 section 5.5.3).
         if let (Some(payload), Stage::Open) = (&pong, self.stage) {
@@ -233,6 +244,7 @@ impl Session {
             return ControlFlow::Break(Rejection::PublishNotGranted);
         }
         counters.message(payload.len());
+        self.spoke_ms = millis(now.saturating_duration_since(self.opened));
         if let Some(ear) = ear
             && ear(kind, payload) == Heard::Kept
         {
@@ -270,6 +282,11 @@ impl Session {
             self.publisher = publisher.filter(|_| self.transport == Transport::WebSocket);
             self.authority_ends = authority_ends;
         }
+    }
+
+    /// When its token no longer carries it, where that has been judged anew.
+    pub fn ends_with_authority(&mut self, authority_ends: Option<Instant>) {
+        self.authority_ends = authority_ends;
     }
 
     /// Ends it from our side: a Close frame goes to `out`, and no message is taken any more.
@@ -329,6 +346,7 @@ impl Session {
                 };
                 [
                     Some(self.opened + self.policy.max_session),
+                    Some(self.idle_at()),
                     self.authority_ends,
                     self.decoder.deadline(&self.policy.codec),
                 ]
@@ -353,6 +371,11 @@ impl Session {
         }
     }
 
+    /// When its peer has sent no message for too long.
+    fn idle_at(&self) -> Instant {
+        self.opened + Duration::from_millis(self.spoke_ms) + self.policy.idle_timeout
+    }
+
     fn due_while_open(&mut self, now: Instant, out: &mut Vec<u8>) {
         let is_past = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         if is_past(self.authority_ends) {
@@ -360,6 +383,9 @@ impl Session {
         }
         if is_past(Some(self.opened + self.policy.max_session)) {
             return self.close(Rejection::MaxSession, now, out);
+        }
+        if is_past(Some(self.idle_at())) {
+            return self.close(Rejection::Idle, now, out);
         }
         if is_past(self.decoder.deadline(&self.policy.codec)) {
             return self.close(Rejection::MessageSlow, now, out);
@@ -385,6 +411,10 @@ impl Session {
             self.pinged = Some(now);
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The code of a Close frame that has none (RFC 6455 section 7.1.5); never sent.

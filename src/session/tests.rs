@@ -21,6 +21,9 @@ fn policy() -> SessionPolicy {
         send_queue_bytes: 1 << 20,
         ping_interval: 25 * S,
         pong_timeout: 8 * S,
+        bytes: Rate { interval: S, burst: 10_000 },
+        idle_timeout: 3600 * S,
+        members_per_room: 10,
         max_session: 3600 * S,
     }
 }
@@ -225,6 +228,18 @@ fn a_session_ends_when_its_authority_does() {
     let mut story = Story::ending_after(20 * S);
     assert_eq!(story.due_at(20 * S), said_close(3000, "authority_expired"));
     story.awaits_an_answer(Rejection::AuthorityExpired, 3000, 5 * S);
+}
+
+#[test]
+fn a_wall_clock_that_is_set_moves_the_end_of_an_authority_and_no_other_deadline() {
+    let mut story = Story::ending_after(600 * S);
+    let silence = story.session.next_due();
+    story.session.ends_with_authority(Some(story.now + 20 * S));
+    assert_eq!(story.session.next_due(), story.now + 20 * S);
+    story.session.ends_with_authority(Some(story.now + 3_000 * S));
+    assert_eq!(story.session.next_due(), silence, "pings go by the clock that never steps");
+    story.session.ends_with_authority(Some(story.now));
+    assert_eq!(story.due(), said_close(3000, "authority_expired"));
 }
 
 #[test]

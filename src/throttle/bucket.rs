@@ -21,6 +21,20 @@ impl Bucket {
         self.take_at(&Pace::new(rate), since(epoch, now))
     }
 
+    /// Whether so many events at once fit now, such as the octets of a read; they are counted if so.
+    pub fn take_many(&mut self, events: usize, rate: &Rate, epoch: Instant, now: Instant) -> bool {
+        let (pace, now_ns) = (Pace::new(rate), since(epoch, now));
+        let events = u64::try_from(events).unwrap_or(u64::MAX);
+        let used_ns = pace.interval_ns.saturating_mul(events);
+        let after_ns = self.tat_ns.max(now_ns).saturating_add(used_ns);
+        let most_ns = now_ns.saturating_add(pace.tolerance_ns).saturating_add(pace.interval_ns);
+        let fits = events <= u64::from(pace.burst) && after_ns <= most_ns;
+        if fits {
+            self.tat_ns = after_ns;
+        }
+        fits
+    }
+
     /// As [`Bucket::take`], with a rate that has been worked out and the instant in nanoseconds.
     pub(super) fn take_at(&mut self, pace: &Pace, now_ns: u64) -> bool {
         let fits = self.fits(pace, now_ns);
@@ -54,7 +68,7 @@ impl Bucket {
 }
 
 /// A rate in the numbers of the algorithm.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
     interval_ns: u64,
     /// How far the theoretical arrival time may lie ahead: the burst less the event itself.
@@ -91,6 +105,20 @@ mod tests {
     #[test]
     fn a_bucket_is_eight_octets() {
         assert_eq!(size_of::<Bucket>(), 8);
+    }
+
+    #[test]
+    fn many_events_fit_as_one_by_one_and_all_or_none_of_them() {
+        let (epoch, rate) = (Instant::now(), rate(MS, 1_000));
+        let mut bucket = Bucket::default();
+        assert!(bucket.take_many(0, &rate, epoch, epoch));
+        assert!(!bucket.take_many(1_001, &rate, epoch, epoch));
+        assert!(bucket.take_many(400, &rate, epoch, epoch) && bucket.take_many(600, &rate, epoch, epoch));
+        assert!(!bucket.take_many(1, &rate, epoch, epoch));
+        assert!(!bucket.take_many(6, &rate, epoch, epoch + 5 * MS));
+        assert!(bucket.take_many(5, &rate, epoch, epoch + 5 * MS));
+        assert!(bucket.take_many(1_000, &rate, epoch, epoch + 2_000 * MS));
+        assert!(!Bucket::default().take_many(usize::MAX, &rate, epoch, epoch));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 
 use super::bucket::{Bucket, Pace, since};
 use super::rate::Rate;
+use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// What a table says of one more event of a key.
@@ -39,13 +40,19 @@ const WINDOW: usize = 16;
 /// It holds two buckets a key (16 octets): what was let through, held against the rate, and
 /// what was tried, held against ten times the rate.
 pub struct RateTable<K> {
-    pace: Pace,
-    flood: Pace,
+    paces: ArcSwap<Paces>,
     /// The first `now` that was seen: instants are counted from it.
     epoch: OnceLock<Instant>,
     /// Picks the shard. Its keys are random: nobody can aim at one shard or one hash chain.
     hasher: RandomState,
     shards: Box<[Mutex<Shard<K>>]>,
+}
+
+/// What is within the rate, and what is a flood.
+#[derive(PartialEq, Eq)]
+struct Paces {
+    rate: Pace,
+    flood: Pace,
 }
 
 struct Shard<K> {
@@ -75,13 +82,8 @@ impl<K: Hash + Eq + Clone> RateTable<K> {
     pub fn new(rate: Rate, capacity: usize) -> RateTable<K> {
         let capacity = capacity.max(1);
         let shards = (capacity / SHARD_KEYS).clamp(1, SHARDS_MAX);
-        let flood = Rate {
-            interval: rate.interval / FLOOD,
-            burst: rate.burst.saturating_mul(FLOOD).max(rate.burst.saturating_add(TOLD_MIN)),
-        };
         RateTable {
-            pace: Pace::new(&rate),
-            flood: Pace::new(&flood),
+            paces: ArcSwap::from_pointee(Paces::new(rate)),
             epoch: OnceLock::new(),
             hasher: RandomState::new(),
             shards: (0..shards)
@@ -91,13 +93,27 @@ impl<K: Hash + Eq + Clone> RateTable<K> {
         }
     }
 
+    /// From now on the keys have this rate. If it is another one, every key begins anew: what was
+    /// counted by an old rate could else lock a key out for long after the rate was raised.
+    pub fn set_rate(&self, rate: Rate) {
+        let paces = Paces::new(rate);
+        if paces == **self.paces.load() {
+            return;
+        }
+        self.paces.store(Arc::new(paces));
+        for shard in &self.shards {
+            shard.lock().unwrap_or_else(PoisonError::into_inner).forget_all();
+        }
+    }
+
     /// Counts one event.
     pub fn take(&self, key: &K, now: Instant) -> Verdict {
         let now_ns = self.since_epoch(now);
         let Some(mut shard) = self.shard(key) else { return Verdict::Over };
         let counts = shard.counts(key);
-        let told = counts.tried.take_or_owe(&self.flood, now_ns);
-        match counts.passed.take_at(&self.pace, now_ns) {
+        let paces = self.paces.load();
+        let told = counts.tried.take_or_owe(&paces.flood, now_ns);
+        match counts.passed.take_at(&paces.rate, now_ns) {
             true => Verdict::Within,
             false if told => Verdict::Over,
             false => Verdict::Flood,
@@ -107,7 +123,7 @@ impl<K: Hash + Eq + Clone> RateTable<K> {
     /// Whether one more event would fit, without counting it.
     pub fn fits(&self, key: &K, now: Instant) -> bool {
         let now_ns = self.since_epoch(now);
-        self.shard(key).is_some_and(|shard| shard.peek(key).passed.fits(&self.pace, now_ns))
+        self.shard(key).is_some_and(|shard| shard.peek(key).passed.fits(&self.paces.load().rate, now_ns))
     }
 
     fn since_epoch(&self, now: Instant) -> u64 {
@@ -128,9 +144,23 @@ impl<K: Hash + Eq + Clone> RateTable<K> {
     }
 }
 
+impl Paces {
+    fn new(rate: Rate) -> Paces {
+        let flood = Rate {
+            interval: rate.interval / FLOOD,
+            burst: rate.burst.saturating_mul(FLOOD).max(rate.burst.saturating_add(TOLD_MIN)),
+        };
+        Paces { rate: Pace::new(&rate), flood: Pace::new(&flood) }
+    }
+}
+
 impl<K: Hash + Eq + Clone> Shard<K> {
     fn new(capacity: usize) -> Shard<K> {
         Shard { capacity, places: HashMap::new(), records: Vec::new(), hand: 0 }
+    }
+
+    fn forget_all(&mut self) {
+        *self = Shard::new(self.capacity);
     }
 
     /// What is known of a key; a key that is not held is like one that never came.
@@ -254,6 +284,19 @@ mod tests {
         assert!(!table.fits(&1, start + 99 * MS));
         assert!(table.fits(&1, start + 100 * MS));
         assert_eq!(verdicts(&table, 1, start + 100 * MS, 2), [1, 1, 0]);
+    }
+
+    #[test]
+    fn another_rate_holds_from_now_on_and_the_same_one_forgets_nothing() {
+        let (table, now) = table("1/h burst 2", 8);
+        assert_eq!(verdicts(&table, 1, now, 100), [2, 64, 34]);
+        table.set_rate(Rate::parse("1/h burst 2").unwrap());
+        assert_eq!(verdicts(&table, 1, now, 1), [0, 0, 1]);
+        table.set_rate(Rate::parse("5000/s burst 4").unwrap());
+        assert!(table.fits(&1, now));
+        assert_eq!(verdicts(&table, 1, now, 5), [4, 1, 0], "not locked out by the hours of the old rate");
+        table.set_rate(Rate::parse("1/s burst 1").unwrap());
+        assert_eq!(verdicts(&table, 2, now, 2), [1, 1, 0]);
     }
 
     #[test]

@@ -105,6 +105,51 @@ fn pings_and_unasked_pongs_have_a_rate() {
 }
 
 #[test]
+fn octets_have_a_rate() {
+    let gateway =
+        Gateway::with("limits.message_bytes = '16KiB'\nlimits.bytes_per_connection = '1B/s burst 80KiB'");
+    let mut bob = gateway.join("lobby", "bob");
+    let mut alice = gateway.join("lobby", "alice");
+    for _ in 0..4 {
+        alice.send(&Frame::binary([7; 16 << 10]));
+        bob.expect_binary(&[7; 16 << 10]);
+    }
+    alice.send(&Frame::binary([7; 16 << 10]));
+    alice.expect_violation(1008, "byte_rate");
+    let mut pinger = gateway.join("lobby", "carol");
+    pinger.settle();
+}
+
+#[test]
+fn who_sends_no_message_for_idle_timeout_is_closed_and_who_does_is_not() {
+    let gateway = Gateway::with("limits.idle_timeout = '2s'\nlimits.ping_interval = '500ms'");
+    let mut silent = gateway.join("lobby", "alice");
+    let mut busy = gateway.join("kitchen", "bob");
+    for _ in 0..12 {
+        // Neither pongs nor pings are messages.
+        busy.text("still here");
+        silent.send(&Frame::ping("p"));
+        std::thread::park_timeout(Duration::from_millis(250));
+    }
+    gateway.log.reason("idle");
+    gateway.wait_metric("portcullis_closes_total", &[("reason", "idle"), ("code", "1001")], 1.0);
+    busy.settle_after_others();
+    assert_eq!(gateway.log.count(|line| line["reason"] == "idle" && line["subject"] == "bob"), 0);
+}
+
+#[test]
+fn a_room_has_members_per_room() {
+    let gateway = Gateway::with("limits.members_per_room = 2");
+    let first = gateway.join("lobby", "alice");
+    let _second = gateway.join("lobby", "bob");
+    refuse(&gateway, refused(503, "room_full"));
+    let _elsewhere = gateway.join("kitchen", "carol");
+    first.leave();
+    gateway.wait_metric("portcullis_sessions", &[], 2.0);
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+}
+
+#[test]
 fn an_address_may_hold_connections_per_ip() {
     let gateway = Gateway::with("limits.connections_per_ip = 2");
     let first = gateway.join("lobby", "alice");
@@ -114,6 +159,29 @@ fn an_address_may_hold_connections_per_ip() {
     first.leave();
     gateway.wait_metric("portcullis_connections", &[], 1.0);
     assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+}
+
+#[test]
+fn as_much_of_an_address_is_one_address_as_ipv4_prefix_says() {
+    let from = |last: [u8; 2]| IpAddr::V4(Ipv4Addr::new(127, 9, last[0], last[1]));
+    let gateway = Gateway::with("limits.ipv4_prefix = 24\nlimits.connections_per_ip = 2");
+    let first = gateway.join_from(from([0, 1]), "lobby", "alice");
+    let _second = gateway.join_from(from([0, 2]), "lobby", "bob");
+    assert_eq!(status_from(&gateway, from([0, 254]), &gateway.handshake()), 429, "the same /24");
+    assert_eq!(status_from(&gateway, from([1, 1]), &gateway.handshake()), 101, "another one");
+    first.leave();
+    gateway.wait_metric("portcullis_connections", &[], 1.0);
+    assert_eq!(status_from(&gateway, from([0, 254]), &gateway.handshake()), 101);
+
+    let gateway = Gateway::with("limits.ipv4_prefix = 16\nlimits.failed_credentials_per_ip = '1/h burst 1'");
+    let bad = gateway.handshake().bearer("a.b.c");
+    assert_eq!(status_from(&gateway, from([0, 1]), &bad), 401);
+    assert_eq!(status_from(&gateway, from([255, 254]), &bad), 429);
+
+    let gateway = Gateway::with("limits.handshakes_per_ip = '1/h burst 1'");
+    assert_eq!(status_from(&gateway, from([0, 1]), &gateway.handshake()), 101);
+    assert_eq!(status_from(&gateway, from([0, 1]), &gateway.handshake()), 429);
+    assert_eq!(status_from(&gateway, from([0, 2]), &gateway.handshake()), 101, "by default each is one");
 }
 
 #[test]

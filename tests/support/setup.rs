@@ -71,9 +71,14 @@ impl Setup {
 
     /// Lays TOML over what is there: tables are merged, everything else is replaced.
     pub(crate) fn toml(mut self, text: &str) -> Setup {
+        self.lay_over(text);
+        self
+    }
+
+    /// The same later: [`Setup::write`] makes a file of it.
+    pub(crate) fn lay_over(&mut self, text: &str) {
         let over: Table = text.parse().unwrap_or_else(|fault| panic!("the test's own TOML: {fault}\n{text}"));
         merge(&mut self.table, over);
-        self
     }
 
     /// Takes a whole section away.

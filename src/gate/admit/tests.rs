@@ -5,6 +5,7 @@ use super::*;
 use crate::auth::{ClaimPaths, CredentialPolicy, Issuer, Key, Required, Revocations, Ticket, Tickets};
 use crate::gate::support::{HONEST, request, route, route_to_named_room};
 use crate::gate::{OriginPolicy, PathPattern};
+use crate::peer::{Peer, PrefixLengths};
 use crate::secret::Secret;
 use crate::throttle::Rate;
 use jsonwebtoken::{EncodingKey, Header};
@@ -83,7 +84,7 @@ impl Story {
     ) -> Result<(Admitted, CountPermit<Arc<str>>), Refused> {
         let fields: Vec<_> = self.fields.iter().map(|(name, value)| (*name, &**value)).collect();
         let caller = Caller {
-            peer: Peer::new(address.parse().expect(address)),
+            prefix: Peer::new(address.parse().expect(address)).prefix(PrefixLengths::default()),
             server_name: self.server_name,
             now: self.now,
             unix_now,
@@ -436,8 +437,9 @@ fn a_session_may_stay_while_its_route_its_origin_and_its_key_are_there() {
     let (admitted, _place) = story.admit().map_err(|refused| refused.reason).expect("honest");
     let authority = admitted.identity().authority();
     let [app, other] = ["https://app.example", "https://other.example"].map(Origin::parse);
-    let admits =
-        |gate: &Gate, route, origin: &Option<Origin>| gate.still_admits(route, origin.as_ref(), authority);
+    let admits = |gate: &Gate, route, origin: &Option<Origin>| {
+        gate.still_admits(route, origin.as_ref(), false, authority)
+    };
     assert!(admits(&story.gate, "/chat/{room}", &app));
     assert!(admits(&story.gate, "/named", &app));
     assert!(!admits(&story.gate, "/gone", &app));

@@ -274,12 +274,24 @@ fn a_session_may_stay_while_its_origin_is_listed() {
     };
     let origin = |text| Origin::parse(text).expect("an origin");
     let policy = listed(&["https://app.example", "https://*.wild.example"], false);
-    assert!(policy.still_permits(Some(&origin("https://app.example"))));
-    assert!(policy.still_permits(Some(&origin("https://a.wild.example"))));
-    assert!(!policy.still_permits(Some(&origin("https://evil.example"))));
-    assert!(!policy.still_permits(Some(&origin("https://a.b.wild.example"))));
-    assert!(!policy.still_permits(None));
-    assert!(listed(&["https://app.example"], true).still_permits(None));
+    assert!(policy.still_permits(Some(&origin("https://app.example")), false));
+    assert!(policy.still_permits(Some(&origin("https://a.wild.example")), false));
+    assert!(!policy.still_permits(Some(&origin("https://evil.example")), false));
+    assert!(!policy.still_permits(Some(&origin("https://a.b.wild.example")), false));
+    assert!(!policy.still_permits(None, false));
+    assert!(listed(&["https://app.example"], true).still_permits(None, false));
+}
+
+#[test]
+fn report_only_marks_what_is_not_listed_and_never_lets_it_stay_with_a_cookie() {
+    let policy = OriginPolicy::new(&["https://app.example".to_owned()], false).expect("origins");
+    let policy = policy.reporting(true);
+    let permit = |origin| policy.permit(&request_with("origin", &[origin]).headers);
+    assert!(permit("https://app.example").expect("listed").is_listed());
+    assert!(!permit("https://evil.example").expect("let in").is_listed());
+    assert_eq!(permit("null"), Err(Rejection::OriginNull));
+    let evil = Origin::parse("https://evil.example");
+    assert!(policy.still_permits(evil.as_ref(), false) && !policy.still_permits(evil.as_ref(), true));
 }
 
 #[test]

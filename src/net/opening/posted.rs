@@ -17,7 +17,7 @@ impl Opening<'_> {
         came: Came,
         reader: Option<&Reader>,
     ) -> Result<Verdict, Rejection> {
-        let deadline = self.began + self.shared.limits.handshake_timeout;
+        let deadline = self.began + self.shared.rules.load().limits.handshake_timeout;
         let read = timeout_at(deadline.into(), self.read_body(came)).await;
         read.unwrap_or(Err(Rejection::BodyTimeout))?;
         let body = self.plain.get(came.head_bytes..came.end()).unwrap_or_default();
@@ -43,7 +43,7 @@ impl Opening<'_> {
         came: Came,
         reader: Option<&Reader>,
     ) -> Result<Verdict, Rejection> {
-        let deadline = self.began + self.shared.limits.handshake_timeout;
+        let deadline = self.began + self.shared.rules.load().limits.handshake_timeout;
         let read = timeout_at(deadline.into(), self.read_body(came)).await;
         read.unwrap_or(Err(Rejection::BodyTimeout))?;
         let body = self.plain.get(came.head_bytes..came.end()).unwrap_or_default();

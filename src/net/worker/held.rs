@@ -62,6 +62,7 @@ pub(super) struct About {
     pub(super) peer: Peer,
     pub(super) route: Arc<str>,
     pub(super) origin: Option<Origin>,
+    pub(super) from_cookie: bool,
     pub(super) authority: Authority,
     /// How far its grants reach, where that is less than a token says.
     pub(super) narrowing: Option<Arc<Narrowing>>,
@@ -71,7 +72,7 @@ pub(super) struct About {
 impl About {
     /// Whether the session could be admitted by these rules.
     pub(super) fn is_admitted_by(&self, rules: &Rules) -> bool {
-        rules.gate.still_admits(&self.route, self.origin.as_ref(), &self.authority)
+        rules.gate.still_admits(&self.route, self.origin.as_ref(), self.from_cookie, &self.authority)
     }
 
     /// Hands the facts of its lines to `tell`.

@@ -96,12 +96,16 @@ impl Sessions {
             peer,
             route: Arc::clone(&route.label),
             origin: admitted.origin().cloned(),
+            from_cookie: admitted.from_cookie(),
             authority: identity.authority().clone(),
             narrowing: admitted.narrowing().cloned(),
             _permit: permit,
         };
         self.shared.ledger.sessions().enter();
         about.tell(|facts| self.shared.ledger.admitted(facts));
+        if admitted.is_reported() {
+            about.tell(|facts| self.shared.ledger.origin_would_be_refused(facts));
+        }
         entry.insert(Held {
             link,
             session: Session::open(opening, now),
@@ -363,6 +367,16 @@ impl Sessions {
                 held.session.due(now, &mut self.frames);
                 held.say(&self.frames, &mut self.scratch);
                 self.settle(key, now);
+            }
+        }
+    }
+
+    /// The wall clock was set: tokens end by it, and everything else by the clock that never steps.
+    pub(super) fn judge_expiry_anew(&mut self, now: Instant) {
+        for (key, held) in &mut self.held {
+            held.session.ends_with_authority(held.about.authority.ends_at().map(|at| until(at, now)));
+            if let Some(slot) = self.due_ms.get_mut(key) {
+                *slot = 0;
             }
         }
     }

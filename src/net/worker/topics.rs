@@ -49,6 +49,8 @@ impl Sessions {
             peer,
             route: Arc::clone(&route.label),
             origin,
+            // A hub never reports an origin: it refuses it.
+            from_cookie: false,
             authority,
             narrowing: None,
             _permit: permit,

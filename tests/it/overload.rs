@@ -1,0 +1,110 @@
+//! Owns the stories of a gateway that has too much to do, or too little to do it with.
+//! Never knows how it notices.
+
+use crate::support::refusal::{expect_refusal, refused};
+use crate::support::{Gateway, Ws};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+fn pid(gateway: &Gateway) -> Pid {
+    i32::try_from(gateway.pid()).ok().and_then(Pid::from_raw).expect("a process")
+}
+
+/// CPU time that the process has used, of user and system.
+fn cpu(gateway: &Gateway) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", gateway.pid())).expect("the process");
+    let fields: Vec<&str> = stat.rsplit_once(')').expect("a name").1.split_whitespace().collect();
+    let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("a number")).sum();
+    // USER_HZ is 100 on every Linux.
+    Duration::from_millis(ticks * 10)
+}
+
+fn speak(alice: &mut Ws, bob: &mut Ws, text: &str) {
+    alice.text(text);
+    bob.expect_text(text);
+}
+
+#[test]
+fn without_file_descriptors_nothing_spins_sessions_live_and_newcomers_come_in_once_there_are_some() {
+    let gateway = Gateway::start();
+    let (mut alice, mut bob) = (gateway.join("lobby", "alice"), gateway.join("lobby", "bob"));
+    let none = Rlimit { current: Some(3), maximum: rustix::process::getrlimit(Resource::Nofile).maximum };
+    let before = prlimit(Some(pid(&gateway)), Resource::Nofile, none).expect("a limit");
+    let crowd: Vec<TcpStream> =
+        (0..50).map(|_| TcpStream::connect(gateway.place().address).expect("the kernel takes it")).collect();
+    let (begun, used) = (Instant::now(), cpu(&gateway));
+    while begun.elapsed() < Duration::from_secs(2) {
+        speak(&mut alice, &mut bob, "we go on");
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    let used = cpu(&gateway) - used;
+    assert!(used < Duration::from_millis(500), "{used:?} of 2 s on two workers");
+    prlimit(Some(pid(&gateway)), Resource::Nofile, before).expect("a limit");
+    let freed = Instant::now();
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+    let recovered = freed.elapsed();
+    assert!(recovered < Duration::from_secs(5), "{recovered:?}");
+    eprintln!("{used:?} of CPU in 2 s without descriptors, {recovered:?} to the next session");
+    drop(crowd);
+    speak(&mut alice, &mut bob, "and on");
+    assert!(gateway.metric("portcullis_accept_failures_total", &[]) >= 2.0);
+    let told = gateway.log.count(|line| line["event"] == "accept_failed");
+    assert!((1..=16).contains(&told), "told once a second and worker, not each time: {told}");
+}
+
+#[test]
+fn handshakes_under_way_have_a_limit_and_sessions_are_none_of_them() {
+    let gateway = Gateway::with("limits.handshakes = 3");
+    let mut sessions: Vec<Ws> = (0..4).map(|index| gateway.join("lobby", &format!("m{index}"))).collect();
+    let mut silent = vec![gateway.connect(), gateway.connect()];
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101, "the third");
+    gateway.wait_metric("portcullis_handshakes", &[], 2.0);
+    silent.push(gateway.connect());
+    expect_refusal(&gateway, &gateway.handshake(), refused(503, "overloaded"));
+    for session in &mut sessions {
+        session.settle_after_others();
+    }
+    drop(silent);
+    gateway.wait_metric("portcullis_handshakes", &[], 0.0);
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+}
+
+#[test]
+fn the_smallest_limit_of_handshakes_lets_one_in_and_drops_a_flood_without_a_word() {
+    let gateway = Gateway::with("limits.handshakes = 1");
+    assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+    gateway.wait_metric("portcullis_handshakes", &[], 0.0);
+    let _crowd: Vec<TcpStream> =
+        (0..80).map(|_| TcpStream::connect(gateway.place().address).expect("the kernel takes it")).collect();
+    gateway.log.reason("overload_flood");
+}
+
+#[test]
+fn a_worker_that_falls_behind_sends_newcomers_away_and_keeps_its_sessions() {
+    let mut gateway = Gateway::with("server.workers = 1\nlimits.overload_lag = '200ms'");
+    let mut alice = gateway.join("lobby", "alice");
+    let process = pid(&gateway);
+    let stop_for_a_while = || {
+        kill_process(process, Signal::STOP).expect("stopped");
+        std::thread::park_timeout(Duration::from_millis(400));
+    };
+    // As if each turn took so long.
+    for _ in 0..8 {
+        stop_for_a_while();
+        kill_process(process, Signal::CONT).expect("continued");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    std::thread::scope(|scope| {
+        kill_process(process, Signal::STOP).expect("stopped");
+        let waits = scope.spawn(|| gateway.ask(&gateway.handshake()));
+        stop_for_a_while();
+        kill_process(process, Signal::CONT).expect("continued");
+        let answer = waits.join().expect("an answer");
+        assert_eq!((answer.status, answer.field("retry-after")), (503, Some("5")), "{answer:?}");
+    });
+    gateway.log.reason("overloaded");
+    alice.settle_after_others();
+    gateway.wait_until("it has caught up", |gateway| gateway.ask(&gateway.handshake()).status == 101);
+    assert!(gateway.metric("portcullis_worker_lag_seconds", &[]) < 0.2);
+}
