@@ -341,14 +341,17 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     })
 }
 
-/// `hosts`, or the exact names and addresses of the certificate.
+/// `hosts`, or the exact names and addresses of the certificates.
 fn hosts_or_names(
     root: &Section<'_>,
     hosts: Option<At<Vec<At<String>>>>,
     tls: &tls::TlsFacts,
 ) -> Option<Vec<String>> {
     let Some(hosts) = hosts else {
-        let names = tls.certificate()?.exact_names();
+        let mut names: Vec<String> =
+            tls.certificates()?.into_iter().flat_map(Certificate::exact_names).collect();
+        names.sort();
+        names.dedup();
         if names.is_empty() {
             let help = "write `hosts = [\"chat.example.com\"]` in `[server]`";
             root.notes().error(tls.place(), "the certificate has no exact name that could be served", help);
@@ -362,7 +365,7 @@ fn hosts_or_names(
             root.notes().error(Some(host.span.clone()), format!("`server.hosts`: {why}"), help);
             good = false;
         } else {
-            point_out_uncovered(root, host, tls.certificate());
+            point_out_uncovered(root, host, tls.certificates());
         }
     }
     let all: Vec<String> = hosts.value.into_iter().map(|host| host.value).collect();
@@ -376,8 +379,8 @@ fn hosts_or_names(
     good.then_some(all)
 }
 
-fn point_out_uncovered(root: &Section<'_>, host: &At<String>, certificate: Option<&Certificate>) {
-    if certificate.is_some_and(|certificate| !certificate.covers(&host.value)) {
+fn point_out_uncovered(root: &Section<'_>, host: &At<String>, certificates: Option<Vec<&Certificate>>) {
+    if certificates.is_some_and(|all| !all.iter().any(|certificate| certificate.covers(&host.value))) {
         let help =
             "peers that ask for it will refuse the certificate: get one with this name, or take the host out";
         root.notes().warning(Some(host.span.clone()), "no name in the certificate fits this host", help);

@@ -1,20 +1,28 @@
-//! Owns `[tls]`: which certificate and key, and the oldest version.
+//! Owns `[tls]`: which certificates and keys, and the oldest version.
 //! Never knows TLS.
 
 use super::document::{At, Section};
 use super::files::{Folder, PEM_BYTES_MAX};
 use super::findings::Span;
-use crate::net::tls::{Certificate, Fault, FaultyPart, Material, MinVersion};
+use super::mask::quoted;
+use crate::net::tls::{Certificate, Fault, FaultyPart, Material, MinVersion, Pair};
 use crate::secret::Secret;
 use std::path::PathBuf;
 
 /// What `[tls]`, or its keys in `[internal]`, say.
 pub(super) struct TlsFacts {
-    certificate: Option<At<Certificate>>,
-    private_key: Option<At<Secret>>,
+    default: PairFacts,
+    /// `[[tls.certificates]]`.
+    more: Vec<PairFacts>,
     min_version: MinVersion,
     /// The files, for who watches them.
     pub(super) paths: Vec<PathBuf>,
+}
+
+/// A certificate with its key, as far as they can be used.
+struct PairFacts {
+    certificate: Option<At<Certificate>>,
+    private_key: Option<At<Secret>>,
 }
 
 /// Takes `[tls]`, which must be there.
@@ -23,18 +31,30 @@ pub(super) fn read(mut section: Section<'_>, folder: &Folder, now: u64) -> TlsFa
         let help = "write `[tls]` with `certificate` and `private_key`";
         section.notes().error(None, "`[tls]` is missing", help);
     } else {
-        for (key, example) in [("certificate", "certs/server.pem"), ("private_key", "certs/server.key")] {
-            if section.place(key).is_none() {
-                section.missing(key, &format!("write such as `{key} = \"{example}\"`"));
-            }
-        }
+        require_both(&mut section);
     }
     let mut facts = read_pair(&mut section, folder, now);
     facts.min_version = min_version(&mut section);
+    for mut more in section.sections("certificates") {
+        require_both(&mut more);
+        let TlsFacts { default, paths, .. } = read_pair(&mut more, folder, now);
+        more.finish();
+        facts.point_out_overlap(&section, &default);
+        facts.more.push(default);
+        facts.paths.extend(paths);
+    }
     let help = "take it out; tokens say who a peer is";
     section.refuse("client_ca", "is not supported in this version", help);
     section.finish();
     facts
+}
+
+fn require_both(section: &mut Section<'_>) {
+    for (key, example) in [("certificate", "certs/server.pem"), ("private_key", "certs/server.key")] {
+        if section.place(key).is_none() {
+            section.missing(key, &format!("write such as `{key} = \"{example}\"`"));
+        }
+    }
 }
 
 /// Takes `certificate` and `private_key` of a section.
@@ -43,7 +63,7 @@ pub(super) fn read_pair(section: &mut Section<'_>, folder: &Folder, now: u64) ->
     let private_key = section.string("private_key");
     let paths =
         [&certificate, &private_key].into_iter().flatten().map(|at| folder.resolve(&at.value)).collect();
-    TlsFacts {
+    let default = PairFacts {
         certificate: certificate.and_then(|at| read_certificate(section, &at, folder, now)),
         private_key: private_key.and_then(|at| match folder.private(&at.value, PEM_BYTES_MAX) {
             Ok(value) => Some(At { value, span: at.span }),
@@ -52,9 +72,8 @@ pub(super) fn read_pair(section: &mut Section<'_>, folder: &Folder, now: u64) ->
                 None
             }
         }),
-        min_version: MinVersion::Tls13,
-        paths,
-    }
+    };
+    TlsFacts { default, more: Vec::new(), min_version: MinVersion::Tls13, paths }
 }
 
 impl TlsFacts {
@@ -63,36 +82,63 @@ impl TlsFacts {
         !self.paths.is_empty()
     }
 
-    /// The certificate, if it can be used.
-    pub(super) fn certificate(&self) -> Option<&Certificate> {
-        self.certificate.as_ref().map(|at| &at.value)
+    /// The certificates that can be used, the default one first; `None` if one cannot.
+    pub(super) fn certificates(&self) -> Option<Vec<&Certificate>> {
+        let pairs = std::iter::once(&self.default).chain(&self.more);
+        pairs.map(|pair| pair.certificate.as_ref().map(|at| &at.value)).collect()
     }
 
-    /// Where the certificate is named.
+    /// Where the default certificate is named.
     pub(super) fn place(&self) -> Option<Span> {
-        self.certificate.as_ref().map(|at| at.span.clone())
+        self.default.certificate.as_ref().map(|at| at.span.clone())
     }
 
-    /// What a listener needs; faults of the pair are told.
+    /// Says when a certificate has a name that one before it has: it is never shown for that.
+    fn point_out_overlap(&self, section: &Section<'_>, new: &PairFacts) {
+        let Some(At { value, span }) = &new.certificate else { return };
+        let before = std::iter::once(&self.default).chain(&self.more);
+        let mut known = before.filter_map(|pair| pair.certificate.as_ref()).flat_map(|at| at.value.names());
+        if let Some(name) = known.find(|known| value.names().any(|name| name == *known)) {
+            let message = format!("a certificate before this one is for {} too", quoted(name));
+            let help = "the first one is shown for that name: take one of the two out";
+            section.notes().warning(Some(span.clone()), message, help);
+        }
+    }
+
+    /// What a listener needs; faults of the pairs are told.
     pub(super) fn material(
         self,
         section: &Section<'_>,
         served: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Option<Material> {
+        let default = self.default.pair(section);
+        // Each is judged, so that all faults are told at once.
+        let more: Vec<Option<Pair>> = self.more.into_iter().map(|pair| pair.pair(section)).collect();
+        let more = more.into_iter().collect::<Option<Vec<Pair>>>()?;
+        Material::new(default?, more, self.min_version, served)
+            .map_err(|fault| tell(section, None, fault))
+            .ok()
+    }
+}
+
+impl PairFacts {
+    fn pair(self, section: &Section<'_>) -> Option<Pair> {
         let (certificate, private_key) = (self.certificate?, self.private_key?);
         let places = (certificate.span, private_key.span);
-        match Material::new(certificate.value, &private_key.value, self.min_version, served) {
-            Ok(material) => Some(material),
-            Err(Fault { part, message, help }) => {
-                let place = match part {
-                    FaultyPart::Certificate => places.0,
-                    FaultyPart::PrivateKey => places.1,
-                };
-                section.notes().error(Some(place), message, help);
-                None
-            }
-        }
+        let pair = Pair::new(certificate.value, &private_key.value);
+        pair.map_err(|fault| {
+            let place = match fault.part {
+                FaultyPart::Certificate => places.0,
+                FaultyPart::PrivateKey => places.1,
+            };
+            tell(section, Some(place), fault);
+        })
+        .ok()
     }
+}
+
+fn tell(section: &Section<'_>, place: Option<Span>, fault: Fault) {
+    section.notes().error(place, fault.message, fault.help);
 }
 
 fn read_certificate(

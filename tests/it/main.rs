@@ -16,6 +16,7 @@ mod support;
 mod architecture;
 mod authority;
 mod authorize;
+mod certificates;
 mod chat;
 mod check_command;
 mod compile_fail;

@@ -102,6 +102,11 @@ impl Certificate {
         self.not_after
     }
 
+    /// The DNS names in lower case, some of them with a wildcard.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
     pub(super) fn into_chain(self) -> Vec<CertificateDer<'static>> {
         self.chain
     }

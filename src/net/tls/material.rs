@@ -10,6 +10,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
@@ -44,6 +45,24 @@ pub struct Fault {
     pub help: String,
 }
 
+/// A certificate and its key, which fit together.
+pub struct Pair {
+    key: Arc<CertifiedKey>,
+    names: Vec<Box<str>>,
+}
+
+impl Pair {
+    /// Puts certificate and key together.
+    ///
+    /// # Errors
+    ///
+    /// The key cannot be used, or belongs to another certificate.
+    pub fn new(certificate: Certificate, private_key_pem: &Secret) -> Result<Pair, Fault> {
+        let names = certificate.names().map(Box::from).collect();
+        Ok(Pair { key: Arc::new(certified_key(certificate, private_key_pem)?), names })
+    }
+}
+
 /// A listener's TLS. It keeps of the key what rustls needs, and no file content.
 #[derive(Clone)]
 pub struct Material {
@@ -52,19 +71,19 @@ pub struct Material {
 }
 
 impl Material {
-    /// Puts certificate and key together. `served`: whether a server name in lower case is answered;
-    /// a peer that names none, or an address, is always shown the certificate.
+    /// What a listener is made of. `more`: shown in place of `default` to a peer that asks for one
+    /// of their DNS names. `served`: whether a server name in lower case is answered; a peer that
+    /// names none, or an address, is always shown `default`.
     ///
     /// # Errors
     ///
-    /// The key cannot be used, or belongs to another certificate.
+    /// rustls was built without what is asked of it: a fault of ours.
     pub fn new(
-        certificate: Certificate,
-        private_key_pem: &Secret,
+        default: Pair,
+        more: Vec<Pair>,
         min_version: MinVersion,
         served: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<Material, Fault> {
-        let key = Arc::new(certified_key(certificate, private_key_pem)?);
         let versions: &[&SupportedProtocolVersion] = match min_version {
             MinVersion::Tls13 => &[&rustls::version::TLS13],
             MinVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
@@ -72,7 +91,8 @@ impl Material {
         // The provider is named, as the default of the process panics when a crate brings another.
         let builder = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into());
         let builder = builder.with_protocol_versions(versions).map_err(|_| ours())?;
-        let resolver = Arc::new(ByServerName { key: Arc::clone(&key), served: Box::new(served) });
+        let key = Arc::clone(&default.key);
+        let resolver = Arc::new(ByServerName::new(default, more, Box::new(served)));
         let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.ignore_client_order = true;
@@ -123,18 +143,48 @@ impl Fault {
     }
 }
 
-/// Shows the one certificate to whoever names no server or one that is served.
+/// Chooses the certificate by the name that a peer asks for: one with exactly this name before one
+/// with a wildcard for it, and of several the first.
 struct ByServerName {
-    key: Arc<CertifiedKey>,
+    default: Arc<CertifiedKey>,
+    /// By name, a wildcard without its `*`.
+    exact: HashMap<Box<str>, Arc<CertifiedKey>>,
+    wildcard: HashMap<Box<str>, Arc<CertifiedKey>>,
     served: Box<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+impl ByServerName {
+    fn new(default: Pair, more: Vec<Pair>, served: Box<dyn Fn(&str) -> bool + Send + Sync>) -> ByServerName {
+        let shown_first = Arc::clone(&default.key);
+        let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
+        for Pair { key, names } in std::iter::once(default).chain(more) {
+            for name in names {
+                let (map, name) = match name.strip_prefix('*') {
+                    Some(parent) => (&mut wildcard, parent.into()),
+                    None => (&mut exact, name),
+                };
+                map.entry(name).or_insert_with(|| Arc::clone(&key));
+            }
+        }
+        ByServerName { default: shown_first, exact, wildcard, served }
+    }
+
+    /// The certificate for a name in lower case.
+    fn chosen(&self, name: &str) -> &Arc<CertifiedKey> {
+        // A wildcard stands for exactly one label, the first (RFC 9525 section 6.3).
+        let parent = name.find('.').and_then(|dot| name.get(dot..));
+        let by_wildcard = || parent.and_then(|parent| self.wildcard.get(parent));
+        self.exact.get(name).or_else(by_wildcard).unwrap_or(&self.default)
+    }
 }
 
 impl ResolvesServerCert for ByServerName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         server_name::leave(hello.server_name());
         // An address as server name has been dropped by rustls (RFC 6066 section 3).
-        let is_served = hello.server_name().is_none_or(|name| (self.served)(&name.to_ascii_lowercase()));
-        is_served.then(|| self.key.clone())
+        let Some(name) = hello.server_name() else { return Some(Arc::clone(&self.default)) };
+        let name = name.to_ascii_lowercase();
+        (self.served)(&name).then(|| Arc::clone(self.chosen(&name)))
     }
 }
 
@@ -233,7 +283,9 @@ mod tests {
         fn material(&self, min_version: MinVersion) -> Result<Material, Fault> {
             let certificate = Certificate::from_pem(self.certificate.as_bytes())?;
             let key = Secret::new(self.key.clone().into_bytes());
-            Material::new(certificate, &key, min_version, |name| name == "chat.example.com")
+            Material::new(Pair::new(certificate, &key)?, Vec::new(), min_version, |name| {
+                name == "chat.example.com"
+            })
         }
 
         fn peer(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {

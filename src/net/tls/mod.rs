@@ -10,7 +10,7 @@ mod wire;
 
 pub use certificate::Certificate;
 pub use client::ClientTls;
-pub use material::{Fault, FaultyPart, Material, MinVersion};
+pub use material::{Fault, FaultyPart, Material, MinVersion, Pair};
 pub use pinned::connect_pinned;
 /// What takes a connection of the internal port through its TLS handshake.
 pub use tokio_rustls::TlsAcceptor;
