@@ -173,3 +173,38 @@ const RSA_EXPONENT_BYTES_MAX: usize = 4;
 const P256_POINT_BYTES: usize = 65;
 const P384_POINT_BYTES: usize = 97;
 const ED25519_BYTES: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number of so many bits.
+    fn number(bits: usize) -> Vec<u8> {
+        let mut octets = vec![0xFF; bits.div_ceil(8)];
+        if let Some(first) = octets.first_mut() {
+            *first >>= (8 - bits % 8) % 8;
+        }
+        octets
+    }
+
+    #[test]
+    fn an_rsa_key_has_2048_to_8192_bits_and_an_exponent_that_is_safe() {
+        let exponent = [1, 0, 1];
+        for (bits, fits) in [(2047, false), (2048, true), (3072, true), (8192, true), (8193, false)] {
+            assert_eq!(PublicKey::rsa(&number(bits), &exponent).is_ok(), fits, "{bits} bits");
+        }
+        for (exponent, fits) in [
+            (&[3][..], true),
+            (&[1, 0, 1], true),
+            (&[0, 0, 1, 0, 1], true),
+            (&[0xFF, 0xFF, 0xFF, 0xFF], true),
+            (&[1, 0, 0, 0, 1], false),
+            (&[1], false),
+            (&[0, 1], false),
+            (&[2], false),
+            (&[], false),
+        ] {
+            assert_eq!(PublicKey::rsa(&number(2048), exponent).is_ok(), fits, "{exponent:?}");
+        }
+    }
+}
