@@ -174,6 +174,21 @@ impl Endpoint {
         }
     }
 
+    /// Whether it can be nowhere but on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match &self.place {
+            Place::Unix(_) => true,
+            Place::Tcp { host: HostName::V4(address), .. } => address.is_loopback(),
+            Place::Tcp { host: HostName::V6(address), .. } => address.is_loopback(),
+            // RFC 6761 section 6.3.
+            Place::Tcp { host: HostName::Name(name), .. } => {
+                let name = name.trim_end_matches('.').to_ascii_lowercase();
+                name == "localhost" || name.ends_with(".localhost")
+            }
+        }
+    }
+
     /// The name that has to be resolved, if it is no address.
     #[must_use]
     pub fn name(&self) -> Option<&str> {

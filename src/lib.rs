@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`rejection`] [`room`] [`origin`] [`peer`] [`secret`] [`endpoint`] | names and newtypes |
 //! | 1 | [`gate`] [`auth`] [`codec`] [`mercure`] [`protocol`] [`broadcast`] [`throttle`] | decide: no sockets, no clock, no logging |
-//! | 2 | [`net`] [`session`] [`internal`] [`keyring`] [`events`] [`authorize`] [`webhook`] [`outbound`] [`ledger`] [`sandbox`] | act: sockets, TLS, HTTP, frames in and out; give rights up |
+//! | 2 | [`net`] [`session`] [`internal`] [`keyring`] [`events`] [`authorize`] [`webhook`] [`outbound`] [`relay`] [`ledger`] [`sandbox`] | act: sockets, TLS, HTTP, frames in and out; give rights up |
 //! | 3 | [`config`] [`gateway`] | compose: config -> parts -> bind -> run -> drain |
 //! | 4 | [`cli`] | argv -> a command |
 
@@ -33,6 +33,7 @@ pub mod keyring;
 pub mod ledger;
 pub mod net;
 pub mod outbound;
+pub mod relay;
 pub mod sandbox;
 pub mod session;
 pub mod webhook;

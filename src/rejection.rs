@@ -324,6 +324,13 @@ reasons! {
     /// The backend that is asked did not answer in time, or nothing that is understood.
     AuthorizeUnavailable "authorize_unavailable"
         refuse_with(503, "The backend that decides gives no answer", Field::RetryAfter(5));
+    // --- backend
+    /// No backend takes a connection.
+    BackendUnreachable "backend_unreachable" refuse(502, "The backend cannot be reached");
+    /// A backend that answers anything but a right 101.
+    BackendHandshake "backend_handshake" refuse(502, "The backend did not accept the WebSocket");
+    /// A backend that did not answer in time.
+    BackendTimeout "backend_timeout" refuse(504, "The backend took too long");
     /// A fault of ours before the 101.
     HandshakeFailed "handshake_failed" refuse(500, "The gateway failed; it has been logged");
 
@@ -340,8 +347,18 @@ reasons! {
     MaxSession "max_session" Answer::Close(1001);
     /// `idle_timeout` is over since its last message.
     Idle "idle" Answer::Close(1001);
+    /// The backend closed it (its code is passed on and logged).
+    BackendClosed "backend_closed" Answer::Close(1000);
+    /// The backend is gone without a closing handshake.
+    BackendGone "backend_gone" Answer::Close(1014);
+    /// The backend broke the protocol; the line says how.
+    BackendViolation "backend_violation" Answer::Close(1014);
+    /// The backend answers no ping.
+    BackendSilent "backend_silent" Answer::Close(1014);
     /// A frame without a mask (RFC 6455 section 5.1).
     FrameUnmasked "frame_unmasked" Answer::Close(1002);
+    /// A server's frame with a mask (section 5.1); what a backend sends is judged alike.
+    FrameMasked "frame_masked" Answer::Close(1002);
     /// A reserved bit that no extension defines (section 5.2).
     FrameReservedBit "frame_reserved_bit" Answer::Close(1002);
     /// A reserved opcode (section 5.2).

@@ -53,6 +53,15 @@ pub enum RoomPattern {
     Prefix(Box<str>),
 }
 
+impl fmt::Display for RoomPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RoomPattern::Exact(room) => f.write_str(room.as_str()),
+            RoomPattern::Prefix(prefix) => write!(f, "{prefix}*"),
+        }
+    }
+}
+
 impl RoomPattern {
     /// Takes a room name, or a prefix of one (also the empty one) and a `*` at its end.
     #[must_use]

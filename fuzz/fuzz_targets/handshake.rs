@@ -105,7 +105,7 @@ fn admitted(request: &Parts, server_name: Option<&str>) -> Result<Outcome, Rejec
             assert_eq!(throttles.subjects.held(&Arc::from("alice")), 1);
             drop(place);
             Ok(Outcome {
-                room: admitted.room().clone(),
+                room: admitted.room().cloned().expect("a room"),
                 accept: admitted.accept().to_owned(),
                 subprotocol: admitted.subprotocol().map(str::to_owned),
                 origin: admitted.origin().map(|origin| origin.as_str().to_owned()),

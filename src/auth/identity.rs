@@ -60,6 +60,12 @@ impl Identity {
         self.authority.ends_at()
     }
 
+    /// The rooms that may be entered, and those that may be published into, as the token has them.
+    #[must_use]
+    pub fn patterns(&self) -> (&[RoomPattern], &[RoomPattern]) {
+        (&self.subscribe, &self.publish)
+    }
+
     /// A grant to enter this room, which also knows whether it may be published into.
     ///
     /// # Errors

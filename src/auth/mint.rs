@@ -86,10 +86,7 @@ fn put_patterns(
     if patterns.is_empty() {
         return Ok(());
     }
-    let patterns = patterns.iter().map(|pattern| match pattern {
-        RoomPattern::Exact(room) => json!(room.as_str()),
-        RoomPattern::Prefix(prefix) => json!(format!("{prefix}*")),
-    });
+    let patterns = patterns.iter().map(|pattern| json!(pattern.to_string()));
     put_at(claims, path, patterns.collect())
 }
 

@@ -33,6 +33,7 @@ mod revocation;
 mod revocation_text;
 mod ticket;
 
+mod assertion;
 mod mint;
 mod signing_key;
 
@@ -40,6 +41,7 @@ mod signing_key;
 mod tests;
 
 pub use algorithm::Algorithm;
+pub use assertion::Assertions;
 pub use authority::Authority;
 pub use claim_path::ClaimPaths;
 pub use credential::{BearerToken, Credential, CredentialPolicy, TOKEN_BYTES_MAX};
@@ -51,6 +53,7 @@ pub use key_fault::KeyFault;
 pub use lifetime::Lifetimes;
 pub use mint::TokenFacts;
 pub use narrowing::Narrowing;
+pub use query::looks_like_jwt;
 pub(crate) use query::{decoded as percent_decoded, form_pairs};
 pub use revocation::{REVOCATIONS_MAX, Revocations, TooMany};
 pub use signing_key::{GeneratedKeys, SigningKey};

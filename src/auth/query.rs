@@ -26,7 +26,8 @@ fn names_a_token(name: &[u8]) -> bool {
 
 /// Three parts of base64url, none of them empty, of which the first starts as `{"` does; also
 /// behind a scheme (`Bearer eyJ...`). The parts of a signed JWT, whoever it is for.
-fn looks_like_jwt(value: &[u8]) -> bool {
+#[must_use]
+pub fn looks_like_jwt(value: &[u8]) -> bool {
     let word = value.trim_ascii().rsplit(|octet| *octet == b' ').next().unwrap_or_default();
     let mut parts = 0_usize;
     let all_base64url = word.split(|octet| *octet == b'.').all(|part| {

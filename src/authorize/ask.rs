@@ -70,8 +70,8 @@ pub struct Matter {
     pub origin: Option<Origin>,
     /// The configured path of its route.
     pub route: Arc<str>,
-    /// The room.
-    pub room: RoomName,
+    /// The room; none of a session that has a backend and no room.
+    pub room: Option<RoomName>,
 }
 
 #[derive(Serialize)]
@@ -91,7 +91,7 @@ struct Data<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'a str>,
     route: &'a str,
-    room: &'a str,
+    room: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,7 +233,7 @@ impl Matter {
             peer: self.peer.to_string(),
             origin: self.origin.as_ref().map(Origin::as_str),
             route: &self.route,
-            room: self.room.as_str(),
+            room: self.room.as_ref().map(RoomName::as_str),
             kind,
             data: text,
             data_base64: binary,

@@ -2,7 +2,7 @@
 //! Never knows how a frame is read.
 
 use super::partial::{Call, Partial, Reading};
-use super::{Event, Limits};
+use super::{Event, Limits, Side};
 use crate::rejection::Rejection;
 use std::fmt;
 use std::mem;
@@ -15,7 +15,19 @@ use std::time::Instant;
 #[derive(Default)]
 pub struct Decoder {
     state: State,
-    inflates: bool,
+    manner: Manner,
+}
+
+/// How messages come, and how they are handed over.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Whole.
+    #[default]
+    Whole,
+    /// Whole, and some of them compressed.
+    Inflating,
+    /// In pieces.
+    Streaming(Side),
 }
 
 #[derive(Default)]
@@ -31,13 +43,20 @@ impl Decoder {
     /// (RFC 7692). The bounds hold for what it inflates to.
     #[must_use]
     pub fn inflating() -> Decoder {
-        Decoder { inflates: true, ..Decoder::default() }
+        Decoder { manner: Manner::Inflating, ..Decoder::default() }
+    }
+
+    /// A decoder that hands messages over in pieces, as they come, and holds none of them: for a
+    /// message that goes on to somebody else. `from` says whose frames it reads.
+    #[must_use]
+    pub fn streaming(from: Side) -> Decoder {
+        Decoder { manner: Manner::Streaming(from), ..Decoder::default() }
     }
 
     /// Whether it reads compressed messages.
     #[must_use]
     pub fn inflates(&self) -> bool {
-        self.inflates
+        self.manner == Manner::Inflating
     }
 
     /// Takes all of `input` (unmasking it in place) and hands over each event it completes.
@@ -55,7 +74,7 @@ impl Decoder {
         input: &mut [u8],
         on_event: &mut dyn FnMut(Event<'_>) -> ControlFlow<Rejection>,
     ) -> Result<(), Rejection> {
-        let mut call = Call { limits, inflates: self.inflates, now, on_event };
+        let mut call = Call { limits, manner: self.manner, now, on_event };
         // It is over for whatever leaves early from here on, be it a panic of `on_event`.
         match mem::replace(&mut self.state, State::Over) {
             State::Over => {}
@@ -83,6 +102,15 @@ impl Decoder {
         match &self.state {
             State::Unfinished(partial) => partial.since()?.checked_add(limits.message_timeout),
             State::Idle | State::Over => None,
+        }
+    }
+
+    /// Lets what is unfinished be as young as if its first octet came now: nothing was read for a
+    /// while, and not for a fault of the peer's.
+    pub fn excuse(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Unfinished(partial) => partial.excuse(now),
+            State::Idle | State::Over => {}
         }
     }
 

@@ -1,9 +1,10 @@
 //! Owns the judgement of a frame header, octet by octet (RFC 6455 section 5.2).
 //! Never knows a payload, nor who keeps the octets until the header is whole.
 
+use super::decoder::Manner;
 use super::mask::Mask;
 use super::message::Progress;
-use super::{Limits, deflate};
+use super::{Limits, Side, deflate};
 use crate::rejection::Rejection;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
@@ -19,9 +20,11 @@ const MASKED: u8 = 0x80;
 const LENGTH: u8 = 0x7f;
 
 /// The two kinds of message.
-#[derive(Clone, Copy)]
-pub(super) enum MessageKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// Text, in UTF-8.
     Text,
+    /// Octets.
     Binary,
 }
 
@@ -61,27 +64,30 @@ pub(super) struct Header {
 /// Judges as much of a header as `octets` begins with; `None` if more of it is needed.
 ///
 /// The verdict on an octet never waits for the next one, so that it does not depend on how
-/// the octets were cut. `open` is what has come of the message that is open, `inflates` whether
-/// messages may be compressed.
+/// the octets were cut. `open` is what has come of the message that is open, `manner` how
+/// messages come.
 ///
 /// # Errors
 /// `FrameReservedBit`, `FrameOpcode`, `FrameControl`, `FrameSequence`, `MessageFragments` of
-/// the first octet; `FrameUnmasked`, `FrameControl`, `CloseMalformed` of the second;
+/// the first octet; `FrameUnmasked`, `FrameMasked`, `FrameControl`, `CloseMalformed` of the second;
 /// `FrameLength`, `MessageTooBig` of the length.
 #[inline]
 pub(super) fn read(
     octets: &[u8],
     open: Option<Progress>,
-    inflates: bool,
+    manner: Manner,
     limits: &Limits,
 ) -> Result<Option<Header>, Rejection> {
     let [first, rest @ ..] = octets else { return Ok(None) };
-    let kind = judge_first(*first, open, inflates, limits)?;
+    let kind = judge_first(*first, open, manner, limits)?;
     let compressed = first & COMPRESSED != 0;
 
     let [second, rest @ ..] = rest else { return Ok(None) };
-    if second & MASKED == 0 {
-        return Err(Rejection::FrameUnmasked);
+    let must_be_masked = manner != Manner::Streaming(Side::Server);
+    match (second & MASKED != 0, must_be_masked) {
+        (true, true) | (false, false) => {}
+        (false, true) => return Err(Rejection::FrameUnmasked),
+        (true, false) => return Err(Rejection::FrameMasked),
     }
     let short = second & LENGTH;
     let budget = match kind {
@@ -109,16 +115,20 @@ pub(super) fn read(
         127 => 8,
         _ => 0,
     };
-    let Some(key) = rest.get(length_bytes..).and_then(|rest| rest.first_chunk()) else {
-        return Ok(None);
+    let mask = match must_be_masked {
+        false => None,
+        true => match rest.get(length_bytes..).and_then(|rest| rest.first_chunk()) {
+            Some(key) => Some(*key),
+            None => return Ok(None),
+        },
     };
     Ok(Some(Header {
         kind,
         last: first & FIN != 0,
         compressed,
         payload_bytes,
-        mask: Mask::new(*key),
-        bytes: 2 + length_bytes + key.len(),
+        mask: Mask::new(mask.unwrap_or_default()),
+        bytes: 2 + length_bytes + mask.map_or(0, |key| key.len()),
     }))
 }
 
@@ -127,11 +137,12 @@ pub(super) fn read(
 fn judge_first(
     first: u8,
     open: Option<Progress>,
-    inflates: bool,
+    manner: Manner,
     limits: &Limits,
 ) -> Result<FrameKind, Rejection> {
     let opcode = OpCode::from(first & OPCODE);
-    let may_be_compressed = inflates && matches!(opcode, OpCode::Data(Data::Text | Data::Binary));
+    let may_be_compressed =
+        manner == Manner::Inflating && matches!(opcode, OpCode::Data(Data::Text | Data::Binary));
     if first & RESERVED & !(if may_be_compressed { COMPRESSED } else { 0 }) != 0 {
         return Err(Rejection::FrameReservedBit);
     }

@@ -14,6 +14,10 @@ impl Mask {
     /// Unmasks the next octets of the payload, eight at a time.
     #[inline]
     pub(super) fn apply(&mut self, octets: &mut [u8]) {
+        // A server's frame has none.
+        if self.0 == [0; 4] {
+            return;
+        }
         let [a, b, c, d] = self.0;
         let key = [a, b, c, d, a, b, c, d];
         let wide = u64::from_ne_bytes(key);

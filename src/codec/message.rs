@@ -1,9 +1,9 @@
 //! Owns a message that is not whole yet: its octets, their count, its frames, its first instant.
 //! Never knows headers or masks.
 
-use super::Event;
 use super::header::MessageKind;
-use super::text::Text;
+use super::text::{Seam, Text};
+use super::{Event, Piece};
 use crate::rejection::Rejection;
 use std::time::Instant;
 
@@ -31,12 +31,20 @@ enum Content {
     Binary(Vec<u8>),
     /// What it is shows when it is inflated, once it is whole.
     Compressed(MessageKind, Vec<u8>),
+    /// It goes on as it comes.
+    Passed {
+        kind: MessageKind,
+        seam: Seam,
+        begun: bool,
+    },
 }
 
 /// A message that is whole.
 pub(super) enum Whole<'a> {
     Plain(Event<'a>),
     Compressed(MessageKind, &'a [u8]),
+    /// All of it has gone on.
+    Passed,
 }
 
 impl Message {
@@ -50,24 +58,47 @@ impl Message {
         Message { since, progress: Progress { frames: 0, bytes: 0, compressed }, content }
     }
 
+    /// The same of a message that is not held.
+    pub(super) fn passed(kind: MessageKind, since: Instant) -> Message {
+        let content = Content::Passed { kind, seam: Seam::default(), begun: false };
+        Message { since, progress: Progress { frames: 0, bytes: 0, compressed: false }, content }
+    }
+
     /// Counts a frame by its header, which has been judged against the limits.
     pub(super) fn count_frame(&mut self, payload_bytes: usize) {
         self.progress.frames = self.progress.frames.saturating_add(1);
         self.progress.bytes = self.progress.bytes.saturating_add(payload_bytes);
     }
 
-    /// Appends unmasked octets.
+    /// Appends unmasked octets; what goes on of a message that is not held. `is_end`: no more come.
     ///
     /// # Errors
     /// `Utf8` at the first bad octet of a text.
-    pub(super) fn push(&mut self, octets: &[u8]) -> Result<(), Rejection> {
+    pub(super) fn push<'o>(
+        &mut self,
+        octets: &'o [u8],
+        is_end: bool,
+    ) -> Result<Option<Piece<'o>>, Rejection> {
         match &mut self.content {
-            Content::Text(text) => text.push(octets, self.progress.bytes),
+            Content::Text(text) => text.push(octets, self.progress.bytes).map(|()| None),
             Content::Binary(held) | Content::Compressed(_, held) => {
                 let more = growth(held.len(), held.capacity(), octets.len(), self.progress.bytes);
                 held.reserve_exact(more);
                 held.extend_from_slice(octets);
-                Ok(())
+                Ok(None)
+            }
+            Content::Passed { kind, seam, begun } => {
+                if *kind == MessageKind::Text {
+                    seam.join(octets, &mut |_| {})?;
+                    if is_end {
+                        seam.finish()?;
+                    }
+                }
+                if octets.is_empty() && !is_end {
+                    return Ok(None);
+                }
+                let first = !std::mem::replace(begun, true);
+                Ok(Some(Piece { kind: *kind, first, last: is_end, octets }))
             }
         }
     }
@@ -81,6 +112,7 @@ impl Message {
             Content::Text(text) => text.finish().map(|text| Whole::Plain(Event::Text(text))),
             Content::Binary(binary) => Ok(Whole::Plain(Event::Binary(binary))),
             Content::Compressed(kind, octets) => Ok(Whole::Compressed(*kind, octets)),
+            Content::Passed { .. } => Ok(Whole::Passed),
         }
     }
 
@@ -90,6 +122,7 @@ impl Message {
         match &self.content {
             Content::Text(text) => text.capacity(),
             Content::Binary(held) | Content::Compressed(_, held) => held.capacity(),
+            Content::Passed { .. } => 0,
         }
     }
 }

@@ -7,6 +7,8 @@
 //! no more of it than has really come.
 //!
 //! Out: [`encode`] and [`encode_close`] append to a buffer that the caller owns and shares.
+//! A message that goes on to a server, or from one, is not held: it is read in pieces, and
+//! [`Onward`] makes frames of them.
 //!
 //! Compressed messages (`deflate`) are read where the handshake agreed on them, and a frame is
 //! compressed once for all who take it so.
@@ -18,6 +20,7 @@ mod encode;
 mod header;
 mod mask;
 mod message;
+mod onward;
 mod partial;
 mod text;
 
@@ -26,7 +29,12 @@ mod tests;
 
 pub use decoder::Decoder;
 pub use deflate::{DEFLATE_FROM_BYTES, deflate, message_of};
-pub use encode::{CLOSE_REASON_BYTES_MAX, CONTROL_BYTES_MAX, Opcode, encode, encode_close, encoded_len};
+pub use encode::{
+    CLOSE_REASON_BYTES_MAX, CONTROL_BYTES_MAX, Opcode, encode, encode_close, encode_masked,
+    encode_masked_close, encoded_len,
+};
+pub use header::MessageKind;
+pub use onward::Onward;
 
 use std::time::Duration;
 
@@ -54,4 +62,28 @@ pub enum Event<'a> {
     Pong(&'a [u8]),
     /// The peer starts or answers the closing handshake; nothing after it is read.
     Close(Option<(u16, &'a str)>),
+    /// The next octets of a message, of a decoder that hands over no whole ones.
+    Piece(Piece<'a>),
+}
+
+/// Octets of a message that goes on to somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// What the message is.
+    pub kind: MessageKind,
+    /// Nothing of it was handed over before.
+    pub first: bool,
+    /// Nothing of it comes after.
+    pub last: bool,
+    /// A text is UTF-8 as a whole; a piece may begin or end within a character.
+    pub octets: &'a [u8],
+}
+
+/// Whose frames are read: a client masks them, a server must not (RFC 6455 section 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// A client's.
+    Client,
+    /// A server's.
+    Server,
 }

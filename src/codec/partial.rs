@@ -1,10 +1,11 @@
 //! Owns what is unfinished between two reads, and how the next octets go on with it.
 //! Never knows when nothing is unfinished, nor that reading is over: the decoder does.
 
+use super::decoder::Manner;
 use super::header::{self, ControlKind, FrameKind, HEADER_BYTES_MAX, Header, MessageKind};
 use super::mask::Mask;
 use super::message::{Message, Whole};
-use super::{CONTROL_BYTES_MAX, Event, Limits, close, deflate};
+use super::{CONTROL_BYTES_MAX, Event, Limits, Piece, close, deflate};
 use crate::rejection::Rejection;
 use std::ops::ControlFlow;
 use std::time::Instant;
@@ -12,8 +13,8 @@ use std::time::Instant;
 /// What one call of the decoder brings with it.
 pub(super) struct Call<'a> {
     pub(super) limits: &'a Limits,
-    /// Whether messages may be compressed.
-    pub(super) inflates: bool,
+    /// How messages come, and are handed over.
+    pub(super) manner: Manner,
     pub(super) now: Instant,
     pub(super) on_event: &'a mut dyn FnMut(Event<'_>) -> ControlFlow<Rejection>,
 }
@@ -78,6 +79,18 @@ impl Partial {
         })
     }
 
+    /// Counts the time of what is unfinished from now on.
+    pub(super) fn excuse(&mut self, now: Instant) {
+        if let Some(message) = &mut self.message {
+            message.since = now;
+        }
+        match &mut self.frame {
+            Some(Frame::Header(part)) => part.since = now,
+            Some(Frame::Control(part)) => part.since = now,
+            Some(Frame::Data(_)) | None => {}
+        }
+    }
+
     /// Takes octets until there are none left, or until a Close frame.
     pub(super) fn read(&mut self, call: &mut Call<'_>, mut octets: &mut [u8]) -> Result<Reading, Rejection> {
         if octets.is_empty() {
@@ -92,7 +105,7 @@ impl Partial {
         };
         while reading == Reading::On && !octets.is_empty() {
             let open = self.message.as_ref().map(|message| message.progress);
-            reading = match header::read(octets, open, call.inflates, call.limits)? {
+            reading = match header::read(octets, open, call.manner, call.limits)? {
                 Some(header) => {
                     let _judged = octets.split_off_mut(..header.bytes);
                     self.begin(&header, call.now, call, &mut octets)?
@@ -117,7 +130,7 @@ impl Partial {
         let open = self.message.as_ref().map(|message| message.progress);
         while let Some(octet) = octets.split_off_first_mut() {
             part.push(*octet);
-            if let Some(header) = header::read(part.octets(), open, call.inflates, call.limits)? {
+            if let Some(header) = header::read(part.octets(), open, call.manner, call.limits)? {
                 return self.begin(&header, part.since, call, octets);
             }
         }
@@ -146,12 +159,18 @@ impl Partial {
             // The common case, a message in one frame that is all there, costs no copy.
             FrameKind::Message(kind) if header.last && header.payload_bytes <= octets.len() => {
                 let payload = take(octets, header.payload_bytes, header.mask);
-                if header.compressed { call.compressed(kind, payload) } else { call.message(kind, payload) }
+                match (call.manner, header.compressed) {
+                    (Manner::Streaming(_), _) => call.whole_piece(kind, payload),
+                    (Manner::Whole | Manner::Inflating, true) => call.compressed(kind, payload),
+                    (Manner::Whole | Manner::Inflating, false) => call.message(kind, payload),
+                }
             }
             FrameKind::Message(kind) => {
-                self.message
-                    .insert(Message::new(kind, header.compressed, since))
-                    .count_frame(header.payload_bytes);
+                let message = match call.manner {
+                    Manner::Streaming(_) => Message::passed(kind, since),
+                    Manner::Whole | Manner::Inflating => Message::new(kind, header.compressed, since),
+                };
+                self.message.insert(message).count_frame(header.payload_bytes);
                 self.read_data(part, call, octets)
             }
             FrameKind::Continuation => {
@@ -169,7 +188,10 @@ impl Partial {
         octets: &mut &mut [u8],
     ) -> Result<Reading, Rejection> {
         let payload = take_some(octets, &mut part.missing, &mut part.mask);
-        self.open()?.push(payload)?;
+        let is_end = part.last && part.missing == 0;
+        if let Some(piece) = self.open()?.push(payload, is_end)? {
+            call.emit(Event::Piece(piece))?;
+        }
         if part.missing > 0 {
             self.frame = Some(Frame::Data(part));
             return Ok(Reading::On);
@@ -180,6 +202,7 @@ impl Partial {
             match message.finish()? {
                 Whole::Plain(event) => call.emit(event)?,
                 Whole::Compressed(kind, octets) => call.compressed(kind, octets)?,
+                Whole::Passed => Reading::On,
             };
         }
         Ok(Reading::On)
@@ -249,6 +272,14 @@ impl Call<'_> {
             },
             MessageKind::Binary => self.emit(Event::Binary(payload)),
         }
+    }
+
+    /// A message that is all there and goes on.
+    fn whole_piece(&mut self, kind: MessageKind, octets: &[u8]) -> Result<Reading, Rejection> {
+        if kind == MessageKind::Text && str::from_utf8(octets).is_err() {
+            return Err(Rejection::Utf8);
+        }
+        self.emit(Event::Piece(Piece { kind, first: true, last: true, octets }))
     }
 
     fn compressed(&mut self, kind: MessageKind, octets: &[u8]) -> Result<Reading, Rejection> {

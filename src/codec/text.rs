@@ -4,10 +4,16 @@
 use super::message::growth;
 use crate::rejection::Rejection;
 
-/// Text so far, and the beginning of a character that is not whole yet.
+/// Text so far.
 #[derive(Default)]
 pub(super) struct Text {
     whole: String,
+    seam: Seam,
+}
+
+/// The beginning of a character that is not whole yet.
+#[derive(Default)]
+pub(super) struct Seam {
     begun: [u8; 4],
     begun_bytes: usize,
 }
@@ -17,26 +23,12 @@ impl Text {
     ///
     /// # Errors
     /// `Utf8` at the first octet with which no text can go on.
-    pub(super) fn push(&mut self, mut octets: &[u8], bytes_max: usize) -> Result<(), Rejection> {
-        while self.begun_bytes > 0 {
-            let [octet, rest @ ..] = octets else { return Ok(()) };
-            octets = rest;
-            self.begin([*octet].as_slice());
-            match str::from_utf8(self.begun.get(..self.begun_bytes).unwrap_or_default()) {
-                Ok(character) => {
-                    reserve(&mut self.whole, character.len(), bytes_max);
-                    self.whole.push_str(character);
-                    self.begun_bytes = 0;
-                }
-                Err(error) if error.error_len().is_some() => return Err(Rejection::Utf8),
-                Err(_) => {}
-            }
-        }
-        let (whole, begun) = split(octets)?;
-        reserve(&mut self.whole, whole.len(), bytes_max);
-        self.whole.push_str(whole);
-        self.begin(begun);
-        Ok(())
+    pub(super) fn push(&mut self, octets: &[u8], bytes_max: usize) -> Result<(), Rejection> {
+        let Text { whole, seam } = self;
+        seam.join(octets, &mut |text| {
+            reserve(whole, text.len(), bytes_max);
+            whole.push_str(text);
+        })
     }
 
     /// The text, when its message is at an end.
@@ -44,7 +36,47 @@ impl Text {
     /// # Errors
     /// `Utf8` if a character is not whole.
     pub(super) fn finish(&self) -> Result<&str, Rejection> {
-        if self.begun_bytes > 0 { Err(Rejection::Utf8) } else { Ok(&self.whole) }
+        self.seam.finish().map(|()| &*self.whole)
+    }
+
+    /// Octets that are reserved on the heap.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.whole.capacity()
+    }
+}
+
+impl Seam {
+    /// Takes the next octets of a text; whole characters are handed to `take`.
+    ///
+    /// # Errors
+    /// `Utf8` at the first octet with which no text can go on.
+    pub(super) fn join(&mut self, mut octets: &[u8], take: &mut dyn FnMut(&str)) -> Result<(), Rejection> {
+        while self.begun_bytes > 0 {
+            let [octet, rest @ ..] = octets else { return Ok(()) };
+            octets = rest;
+            self.begin([*octet].as_slice());
+            match str::from_utf8(self.begun.get(..self.begun_bytes).unwrap_or_default()) {
+                Ok(character) => {
+                    take(character);
+                    self.begun_bytes = 0;
+                }
+                Err(error) if error.error_len().is_some() => return Err(Rejection::Utf8),
+                Err(_) => {}
+            }
+        }
+        let (whole, begun) = split(octets)?;
+        take(whole);
+        self.begin(begun);
+        Ok(())
+    }
+
+    /// Whether the text may end here.
+    ///
+    /// # Errors
+    /// `Utf8` if a character is not whole.
+    pub(super) fn finish(&self) -> Result<(), Rejection> {
+        if self.begun_bytes > 0 { Err(Rejection::Utf8) } else { Ok(()) }
     }
 
     fn begin(&mut self, octets: &[u8]) {
@@ -52,12 +84,6 @@ impl Text {
             *place = *octet;
             self.begun_bytes += 1;
         }
-    }
-
-    /// Octets that are reserved on the heap.
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.whole.capacity()
     }
 }
 

@@ -2,12 +2,12 @@
 //! Never knows what is in a token.
 
 use super::document::{At, Section};
-use super::files::Folder;
+use super::files::{Folder, PEM_BYTES_MAX};
 use super::findings::Span;
 use super::issuer;
 use super::mask::{self, quoted};
 use super::units::show_duration;
-use crate::auth::{CredentialPolicy, Issuer, Lifetimes, Revocations};
+use crate::auth::{Assertions, CredentialPolicy, Issuer, Lifetimes, Revocations};
 use crate::keyring::KeySource;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub(super) struct AuthFacts {
     pub(super) signing_key: Option<At<String>>,
     /// `revocation_file`, and what it holds.
     pub(super) revocations: Option<(PathBuf, Revocations)>,
+    /// `assertion_key`.
+    pub(super) assertions: Option<Assertions>,
 }
 
 /// The keys of `[auth]` that a route may override.
@@ -54,8 +56,27 @@ pub(super) fn read(mut section: Section<'_>, folder: &Folder) -> AuthFacts {
         issuer::read_all(&mut section, folder).into_iter().unzip();
     credentials.known_issuers = issuers.iter().map(|issuer| issuer.issuer.to_string()).collect();
     let key_sources = key_sources.into_iter().flatten().collect();
+    let assertions = section.string("assertion_key").and_then(|at| assertions(&section, &at, folder));
     section.finish();
-    AuthFacts { credentials, issuers, key_sources, signing_key, revocations }
+    AuthFacts { credentials, issuers, key_sources, signing_key, revocations, assertions }
+}
+
+/// The key by which backends are told who is there.
+fn assertions(section: &Section<'_>, at: &At<String>, folder: &Folder) -> Option<Assertions> {
+    let pem = match folder.private(&at.value, PEM_BYTES_MAX) {
+        Ok(pem) => pem,
+        Err(fault) => {
+            section.notes().error(Some(at.span.clone()), fault.message, fault.help);
+            return None;
+        }
+    };
+    match Assertions::from_pem(&pem) {
+        Ok(assertions) => Some(assertions),
+        Err(fault) => {
+            section.bad("assertion_key", at.span.clone(), "cannot be used", &fault.to_string());
+            None
+        }
+    }
 }
 
 /// What is revoked already. A file that is not there yet holds nothing; one that is there
@@ -109,7 +130,7 @@ impl CredentialFacts {
     /// What holds in a route that overrides single keys.
     pub(super) fn overridden(&self, mut section: Section<'_>) -> CredentialFacts {
         let mut facts = self.clone();
-        for key in ["issuer", "signing_key", "revocation_file"] {
+        for key in ["issuer", "signing_key", "revocation_file", "assertion_key"] {
             section.refuse(key, "cannot be overridden by a route", "write it in `[auth]`, for all routes");
         }
         facts.take(&mut section);

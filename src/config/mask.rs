@@ -88,7 +88,8 @@ pub(super) fn suggests_secret(name: &str) -> bool {
 }
 
 fn names_secret_file(name: &str) -> bool {
-    ["private_key", "secret_file", "previous_secret_file", "signing_key", "token_file"].contains(&name)
+    ["private_key", "secret_file", "previous_secret_file", "signing_key", "assertion_key", "token_file"]
+        .contains(&name)
 }
 
 /// Keys of this program that sound like a secret and hold none.

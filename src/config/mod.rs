@@ -3,6 +3,7 @@
 
 mod auth;
 mod authorize;
+mod backend;
 mod document;
 mod events;
 mod files;
@@ -36,11 +37,12 @@ pub use signing::Signing;
 pub use snapshot::Snapshot;
 pub use watch::Watch;
 
-use crate::auth::{Revocations, Verifier};
+use crate::auth::{Assertions, Revocations, Verifier};
 use crate::endpoint::Endpoint;
 use crate::gate::{Gate, HostPolicy};
 use crate::keyring::KeySource;
 use crate::net::tls::{Certificate, Material};
+use crate::relay::Backend;
 use document::{At, Section};
 use files::Folder;
 use findings::Collector;
@@ -81,6 +83,10 @@ pub struct Loaded {
     pub key_sources: Vec<KeySource>,
     /// What was read, to tell what a later reading changes.
     pub snapshot: Snapshot,
+    /// What stands behind the routes that lead to one.
+    pub backends: Vec<Backend>,
+    /// `auth.assertion_key`.
+    pub assertions: Option<Assertions>,
 }
 
 /// Why a configuration cannot be used.
@@ -214,6 +220,8 @@ struct Parts {
     endpoints: Vec<Endpoint>,
     key_sources: Vec<KeySource>,
     snapshot: Snapshot,
+    backends: Vec<Backend>,
+    assertions: Option<Assertions>,
 }
 
 impl Parts {
@@ -232,6 +240,8 @@ impl Parts {
             endpoints,
             key_sources,
             snapshot,
+            backends,
+            assertions,
         } = self;
         Loaded {
             server,
@@ -248,6 +258,8 @@ impl Parts {
             endpoints,
             key_sources,
             snapshot,
+            backends,
+            assertions,
         }
     }
 }
@@ -299,7 +311,7 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     let (limits, session) =
         limits::read(root.section("limits"), surroundings.files_max, server.workers.get());
     let globals = route::Globals { origins: &origins, credentials: &auth.credentials, limits: &session };
-    let routes = route::read_all(root, &globals);
+    let (routes, backends) = route::read_all(root, &globals, &folder);
     let internal = internal::read(root.section("internal"), &folder, surroundings.now, &server.listen);
     let events = events::read(root.section("events"), &folder);
     let authorize = authorize::read(root.section("authorize"), &folder, &routes, limits.handshake_timeout);
@@ -322,7 +334,10 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     let told = events.iter().map(|events| &events.settings.hook);
     let hooks = told.chain(authorize.iter().map(|authorize| &authorize.hook));
     let sources = key_sources.iter().map(|source| source.endpoint.clone());
-    let endpoints = hooks.map(|hook| hook.endpoint.clone()).chain(sources).collect();
+    let upstreams = backends.iter().flat_map(|backend| &backend.upstreams);
+    let upstreams = upstreams.map(|upstream| upstream.endpoint().clone());
+    let assertions = auth.assertions;
+    let endpoints = hooks.map(|hook| hook.endpoint.clone()).chain(sources).chain(upstreams).collect();
     let snapshot = Snapshot::of(root.table()?, &folder);
     Some(Parts {
         server,
@@ -338,6 +353,8 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
         endpoints,
         key_sources,
         snapshot,
+        backends,
+        assertions,
     })
 }
 

@@ -2,7 +2,9 @@
 //! Never knows a request.
 
 use super::auth::{CredentialFacts, is_token_octet};
+use super::backend::{self, BackendFacts};
 use super::document::{At, Section};
+use super::files::Folder;
 use super::findings::Span;
 use super::limits::{QUEUE_BYTES_OVER_MESSAGE, SessionLimits};
 use super::mask::quoted;
@@ -10,8 +12,9 @@ use super::mercure;
 use super::origins::OriginFacts;
 use super::units::show_size;
 use crate::auth::CredentialPolicy;
-use crate::gate::{PathPattern, Route, Streams};
+use crate::gate::{BackendId, PathPattern, Route, Serves, Streams};
 use crate::protocol::SessionPolicy;
+use crate::relay::Backend;
 use crate::room::RoomName;
 use crate::throttle::RateTable;
 use std::sync::Arc;
@@ -23,8 +26,12 @@ pub(super) struct Globals<'a> {
     pub(super) limits: &'a SessionLimits,
 }
 
-/// Takes every `[[route]]`, of which there must be one.
-pub(super) fn read_all(root: &mut Section<'_>, globals: &Globals<'_>) -> Vec<Arc<Route>> {
+/// Takes every `[[route]]`, of which there must be one; the backends in the order of their numbers.
+pub(super) fn read_all(
+    root: &mut Section<'_>,
+    globals: &Globals<'_>,
+    folder: &Folder,
+) -> (Vec<Arc<Route>>, Vec<Backend>) {
     let is_named = root.place("route").is_some();
     let sections = root.sections("route");
     if sections.is_empty() && !is_named {
@@ -32,6 +39,7 @@ pub(super) fn read_all(root: &mut Section<'_>, globals: &Globals<'_>) -> Vec<Arc
     }
     let mut paths: Vec<String> = Vec::new();
     let mut routes = Vec::new();
+    let mut backends = Vec::new();
     let mut queues = Vec::new();
     let mut hubs = 0;
     for mut section in sections {
@@ -42,8 +50,8 @@ pub(super) fn read_all(root: &mut Section<'_>, globals: &Globals<'_>) -> Vec<Arc
         }
         let limits = globals.limits.overridden(section.section("limits"));
         queues.push((limits.clone(), section.span()));
-        let (route, place) =
-            (read(section, path, globals, limits), queues.last().and_then(|(_, span)| span.clone()));
+        let route = read(section, path, globals, limits, folder, &mut backends);
+        let place = queues.last().and_then(|(_, span)| span.clone());
         hubs += usize::from(route.as_ref().is_some_and(|route| route.mercure.is_some()));
         if hubs == 2 {
             hubs += 1;
@@ -57,7 +65,7 @@ pub(super) fn read_all(root: &mut Section<'_>, globals: &Globals<'_>) -> Vec<Arc
     }
     judge_queues(root, &queues);
     judge_bursts(root, &queues);
-    routes
+    (routes, backends)
 }
 
 fn read(
@@ -65,6 +73,8 @@ fn read(
     path: Option<At<String>>,
     globals: &Globals<'_>,
     limits: SessionLimits,
+    folder: &Folder,
+    backends: &mut Vec<Backend>,
 ) -> Option<Route> {
     let origins = globals.origins.overridden(section.section("origins"));
     let credentials = globals.credentials.overridden(section.section("auth"));
@@ -73,10 +83,11 @@ fn read(
     if kind == Some(Kind::Mercure) {
         return read_hub(section, path, &origins, &credentials, limits);
     }
-    let is_broadcast = kind == Some(Kind::Broadcast);
+    let backend = (kind == Some(Kind::Proxy)).then(|| BackendFacts::read(&mut section, folder));
     let echo = section.boolean("echo").is_some_and(|at| at.value);
     let (text, binary) = messages(&mut section);
     let deflate = deflate(&mut section);
+    let narrows_subprotocols = section.place("subprotocols").is_some();
     let subprotocols = subprotocols(&mut section);
     let sse = section.boolean("sse").is_some_and(|at| at.value);
     let room = section.string("room");
@@ -87,15 +98,30 @@ fn read(
             None
         }
     });
-    let room = match (&pattern, is_broadcast) {
-        (Some(pattern), true) => fixed_room(&section, room, pattern.has_room(), path.as_ref()?),
-        (None, _) | (_, false) => None,
+    let room = match (&pattern, kind) {
+        // A backend may do without a room.
+        (Some(_), Some(Kind::Proxy)) if room.is_none() => None,
+        (Some(pattern), Some(Kind::Broadcast | Kind::Proxy)) => {
+            fixed_room(&section, room, pattern.has_room(), path.as_ref()?)
+        }
+        (None, _) | (_, Some(Kind::Mercure) | None) => None,
     };
     section.finish();
+    let (pattern, label) = (pattern?, path?.value);
+    let serves = match backend {
+        None => Serves::Rooms,
+        Some(facts) => {
+            let id = BackendId(backends.len());
+            let (backend, route) = facts.built(id, &label, &limits, narrows_subprotocols);
+            backends.push(backend);
+            Serves::Backend(route)
+        }
+    };
     Some(Route {
-        pattern: pattern?,
-        label: path?.value.into(),
+        pattern,
+        label: label.into(),
         room,
+        serves,
         origins: origins.policy()?,
         credentials: credentials.policy(),
         issuers: credentials.issuers(),
@@ -143,6 +169,7 @@ fn read_hub(
         pattern: PathPattern::parse(&path).ok()?,
         label: path.into(),
         room: None,
+        serves: Serves::Rooms,
         // Its answers are for cookies of the whole site: whoever is not listed is never let in.
         origins: origins.policy()?.reporting(false),
         credentials: CredentialPolicy {
@@ -168,6 +195,7 @@ fn read_hub(
 enum Kind {
     Broadcast,
     Mercure,
+    Proxy,
 }
 
 /// Takes `kind` and `protocol`, and the keys of other kinds; `None` of an unknown kind.
@@ -176,22 +204,30 @@ fn kind(section: &mut Section<'_>) -> Option<Kind> {
     if kind.as_ref().is_some_and(|kind| kind.value == "mercure") {
         return Some(Kind::Mercure);
     }
+    let is_proxy = kind.as_ref().is_some_and(|kind| kind.value == "proxy");
     let is_broadcast = kind.as_ref().is_none_or(|kind| kind.value == "broadcast");
-    if let Some(kind) = kind.filter(|_| !is_broadcast) {
-        let why = match kind.value.as_str() {
-            "proxy" => format!("= {} is not supported in this version", quoted(&kind.value)),
-            _ => format!("has an unknown kind, {}", quoted(&kind.value)),
-        };
-        section.bad(
-            "kind",
-            kind.span,
-            &why,
-            "write `kind = \"broadcast\"` or `kind = \"mercure\"`, or take the route out",
-        );
+    if let Some(kind) = kind.filter(|_| !is_broadcast && !is_proxy) {
+        let why = format!("has an unknown kind, {}", quoted(&kind.value));
+        let help = "write `kind = \"broadcast\"`, \"proxy\" or \"mercure\", or take the route out";
+        section.bad("kind", kind.span, &why, help);
     }
-    for key in ["upstream", "upstream_timeout"].into_iter().chain(mercure::KEYS) {
+    let foreign = if is_broadcast { "does not belong to a broadcast route" } else { NOT_PROXY };
+    for key in mercure::KEYS {
+        if is_broadcast || is_proxy {
+            section.refuse(key, foreign, "take it out");
+        } else {
+            section.place(key);
+        }
+    }
+    if is_proxy {
+        for key in ["echo", "compression", "protocol", "sse"] {
+            section.refuse(key, NOT_PROXY, "take it out");
+        }
+        return Some(Kind::Proxy);
+    }
+    for key in backend::KEYS {
         if is_broadcast {
-            section.refuse(key, "does not belong to a broadcast route", "take it out");
+            section.refuse(key, foreign, "take it out");
         } else {
             section.place(key);
         }
@@ -202,6 +238,8 @@ fn kind(section: &mut Section<'_>) -> Option<Kind> {
     }
     is_broadcast.then_some(Kind::Broadcast)
 }
+
+const NOT_PROXY: &str = "does not belong to a route to a backend";
 
 fn messages(section: &mut Section<'_>) -> (bool, bool) {
     let Some(list) = section.strings("messages") else { return (true, true) };

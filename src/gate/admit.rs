@@ -1,6 +1,7 @@
 //! Owns the order of the checks, from the target to the room, and the proof that all of them held.
 //! Never knows how a check decides, nor how a refusal is written or logged.
 
+use super::call::{BackendId, Call, Destination, Serves};
 use super::extension::{self, DeflateAnswer};
 use super::fetch_metadata;
 use super::host::{Host, HostPolicy};
@@ -88,6 +89,16 @@ impl Gate {
         Gate { hosts: self.hosts.clone(), routes: self.routes.clone(), verifier }
     }
 
+    /// The backend of a route.
+    #[must_use]
+    pub fn backend_of(&self, route: &str) -> Option<BackendId> {
+        let route = self.routes.iter().find(|known| *known.label == *route)?;
+        match &route.serves {
+            Serves::Backend(backend) => Some(backend.id),
+            Serves::Rooms => None,
+        }
+    }
+
     /// How long a token that is admitted now can be good, in seconds: so long a revocation
     /// must be remembered. The longest there is where an issuer may leave `exp` out.
     #[must_use]
@@ -108,7 +119,7 @@ impl Gate {
 pub struct Admitted {
     identity: Identity,
     route: Arc<Route>,
-    room: RoomName,
+    destination: Destination,
     transport: Transport,
     accept: String,
     subprotocol: Option<Box<str>>,
@@ -162,7 +173,7 @@ impl Gate {
 pub(super) struct Approach<'r> {
     pub(super) request: &'r Parts,
     pub(super) route: &'r Arc<Route>,
-    pub(super) room: RoomName,
+    pub(super) room: Option<RoomName>,
     pub(super) entry: Entry<'r>,
     pub(super) origin: PermittedOrigin,
 }
@@ -190,8 +201,19 @@ impl Approach<'_> {
         known.subject = Some(Arc::clone(identity.subject()));
         let place = throttles.subjects.hold(identity.subject(), self.route.connections_per_subject);
         let place = place.ok_or(Rejection::SubjectConnections)?;
-        let _grant = identity.grant(&self.room)?;
+        if let Some(room) = &self.room {
+            let _grant = identity.grant(room)?;
+        }
         let subprotocol = self.subprotocol();
+        let destination = match (&self.route.serves, &self.entry, self.room) {
+            (Serves::Backend(backend), Entry::WebSocket { upgrade, .. }, room) => {
+                Destination::Backend(Call::of(self.request, upgrade.offered(), room, self.route, backend))
+            }
+            (Serves::Rooms, _, Some(room)) => Destination::Room(room),
+            (Serves::Backend(_), Entry::Http, _) | (Serves::Rooms, _, None) => {
+                return Err(Rejection::HandshakeFailed);
+            }
+        };
         let (transport, accept, deflate) = match self.entry {
             Entry::WebSocket { upgrade, deflate } => {
                 (Transport::WebSocket, upgrade.accept().to_owned(), deflate)
@@ -201,7 +223,7 @@ impl Approach<'_> {
         let admitted = Admitted {
             subprotocol,
             route: Arc::clone(self.route),
-            room: self.room,
+            destination,
             transport,
             accept,
             deflate,
@@ -277,7 +299,12 @@ impl Approach<'_> {
     fn subprotocol(&self) -> Option<Box<str>> {
         let offered = self.offered();
         let bears_token = self.route.credentials.subprotocol && offered.contains(&BEARER);
-        subprotocol::answer(offered, &self.route.subprotocols, bears_token)
+        let served: &[Box<str>] = match &self.route.serves {
+            Serves::Rooms => &self.route.subprotocols,
+            // The backend chooses.
+            Serves::Backend(_) => &[],
+        };
+        subprotocol::answer(offered, served, bears_token)
     }
 }
 
@@ -322,7 +349,9 @@ impl Admitted {
     ///
     /// [`Rejection::RoomNotGranted`] where its room is not within it.
     pub fn narrow(&mut self, narrowing: Narrowing) -> Result<(), Rejection> {
-        let _grant = self.identity.grant_within(&self.room, Some(&narrowing))?;
+        // A backend is told the grants of the token: where these shall not be, nobody goes there.
+        let room = self.room().ok_or(Rejection::RoomNotGranted)?;
+        let _grant = self.identity.grant_within(room, Some(&narrowing))?;
         self.narrowing = Some(Arc::new(narrowing));
         Ok(())
     }
@@ -339,7 +368,7 @@ impl Admitted {
         let origin = self.origin.clone().map_or(LoggedOrigin::Absent, LoggedOrigin::Is);
         let (route, subject) =
             (Some(Arc::clone(&self.route.label)), Some(Arc::clone(self.identity.subject())));
-        Refused { reason, route, origin, subject }
+        Refused { reason, route, origin, subject, backend: None }
     }
 
     /// By which route.
@@ -348,10 +377,37 @@ impl Admitted {
         &self.route
     }
 
-    /// To which room; the identity grants it.
+    /// Where it leads: into a room that the identity grants, or to a backend.
     #[must_use]
-    pub fn room(&self) -> &RoomName {
-        &self.room
+    pub fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// The room, where it leads into one.
+    #[must_use]
+    pub fn room(&self) -> Option<&RoomName> {
+        match &self.destination {
+            Destination::Room(room) => Some(room),
+            Destination::Backend(_) => None,
+        }
+    }
+
+    /// The room that it leads into, or whose grant its backend asked for.
+    #[must_use]
+    pub fn room_asked_for(&self) -> Option<&RoomName> {
+        match &self.destination {
+            Destination::Room(room) => Some(room),
+            Destination::Backend(call) => call.room(),
+        }
+    }
+
+    /// The backend has chosen this subprotocol of those that it was offered. Where it chose none, the
+    /// name that offered a token is answered all the same.
+    pub fn choose_subprotocol(&mut self, chosen: &str) {
+        let Destination::Backend(call) = &self.destination else { return };
+        if let Some(offered) = call.offered().iter().find(|offered| ***offered == *chosen) {
+            self.subprotocol = Some(offered.clone());
+        }
     }
 
     /// What the session will speak.
@@ -404,8 +460,8 @@ impl Admitted {
     }
 
     /// What a session needs.
-    pub fn into_session(self) -> (Identity, Arc<Route>, RoomName) {
-        (self.identity, self.route, self.room)
+    pub fn into_session(self) -> (Identity, Arc<Route>, Destination) {
+        (self.identity, self.route, self.destination)
     }
 }
 
@@ -425,7 +481,7 @@ impl Known {
 
     pub(super) fn refused(&mut self, reason: Rejection) -> Refused {
         let Known { route, origin, subject } = std::mem::take(self);
-        Refused { reason, route, origin, subject }
+        Refused { reason, route, origin, subject, backend: None }
     }
 }
 

@@ -137,7 +137,9 @@ impl Gate {
             if !named.credentials.ticket {
                 return Err(Rejection::RouteNotFound);
             }
-            let _grant = identity.grant(&room)?;
+            if let Some(room) = &room {
+                let _grant = identity.grant(room)?;
+            }
         }
         let secret = secret().ok_or(Rejection::HandshakeFailed)?;
         let ticket = Ticket { identity, origin: asked_by.clone(), path };

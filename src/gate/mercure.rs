@@ -357,6 +357,7 @@ impl Publishing {
             route: Some(Arc::clone(&self.route.label)),
             origin: self.origin.clone().map_or(LoggedOrigin::Absent, LoggedOrigin::Is),
             subject: self.authority.known_subject().cloned(),
+            backend: None,
         }
     }
 }

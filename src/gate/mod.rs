@@ -6,6 +6,7 @@
 //! origin ([`OriginPolicy`]) and fetch metadata, and [`Gate::admit`], which tells them all.
 
 mod admit;
+mod call;
 mod exchange;
 mod extension;
 mod fetch_metadata;
@@ -23,6 +24,7 @@ mod target;
 mod upgrade;
 
 pub use admit::{Admitted, Caller, Gate, Throttles};
+pub use call::{BackendId, BackendRoute, Call, Destination, Serves};
 pub use exchange::{Exchange, Exchanged, RENEW_PATH, TICKET_PATH};
 pub use forwarded::client_of;
 pub use head::{HeadLimits, HeadProgress, RawHead, judge_head};
@@ -30,7 +32,7 @@ pub use host::{Host, HostPolicy};
 pub use mercure::{HubAnswer, HubAsked, Publishing, Subscribing, SubscriptionsAsked};
 pub use origin_policy::{OriginPolicy, PermittedOrigin};
 pub use proxy_header::{ProxyWord, judge_proxy_header};
-pub use refused::{LoggedOrigin, Refused};
+pub use refused::{BackendFault, LoggedOrigin, Refused};
 pub use route::{MercureRoute, PathMatch, PathPattern, Route, Streams};
 pub use stream::{Reader, Sending, Streamed, Streaming};
 pub use upgrade::UpgradeRequest;

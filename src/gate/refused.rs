@@ -17,6 +17,17 @@ pub struct Refused {
     pub origin: LoggedOrigin,
     /// The subject, once it is verified.
     pub subject: Option<Arc<str>>,
+    /// What a backend did, where one was asked.
+    pub backend: Option<Box<BackendFault>>,
+}
+
+/// Which backend it was, and what it did, in our own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendFault {
+    /// Where it is, without path and query.
+    pub upstream: Box<str>,
+    /// What it did.
+    pub detail: Box<str>,
 }
 
 /// An Origin as it may be logged: one that has no form of an origin is not repeated.

@@ -1,6 +1,7 @@
 //! Owns which path belongs to which route, and what a route asks of a peer.
 //! Never knows a peer, nor what a session does.
 
+use super::call::Serves;
 use super::origin_policy::OriginPolicy;
 use crate::auth::{CredentialPolicy, Identity, Lifetimes};
 use crate::mercure::{PublishPort, Settings};
@@ -18,6 +19,8 @@ pub struct Route {
     pub label: Arc<str>,
     /// The room of a route whose path has no `{room}`.
     pub room: Option<RoomName>,
+    /// Where its sessions belong.
+    pub serves: Serves,
     /// Who may ask.
     pub origins: OriginPolicy,
     /// Where a credential may be.
@@ -26,7 +29,7 @@ pub struct Route {
     pub issuers: Option<Box<[Box<str>]>>,
     /// How long a token may live.
     pub lifetimes: Lifetimes,
-    /// The subprotocols that are served.
+    /// The subprotocols that are served, or offered to a backend.
     pub subprotocols: Vec<Box<str>>,
     /// Whether permessage-deflate is served (RFC 7692).
     pub deflate: bool,
@@ -83,24 +86,28 @@ impl Route {
         if self.takes_issuer(identity.issuer()) { Ok(identity) } else { Err(Rejection::TokenIssuer) }
     }
 
-    /// The route of a path and the room it leads to. Where two routes match, the one whose path
+    /// The route of a path and the room it leads to, which a route to a backend need not have. Where
+    /// two routes match, the one whose path
     /// is written out comes before one with `{room}`, and then the first in the config.
     ///
     /// # Errors
     ///
-    /// [`Rejection::RouteNotFound`]; [`Rejection::HandshakeFailed`] where the route names no room.
+    /// [`Rejection::RouteNotFound`]; [`Rejection::HandshakeFailed`] where there must be a room and is none.
     pub(super) fn find<'r>(
         routes: &'r [Arc<Route>],
         path: &str,
-    ) -> Result<(&'r Arc<Route>, RoomName), Rejection> {
+    ) -> Result<(&'r Arc<Route>, Option<RoomName>), Rejection> {
         let (route, found) = Route::at(routes, path).ok_or(Rejection::RouteNotFound)?;
         let room = match found {
             PathMatch::Room(room) => Some(room),
             PathMatch::Literal => route.room.clone(),
         };
-        // A hub has no room of its own.
-        let none = route.mercure.as_ref().map_or(Rejection::HandshakeFailed, |_| Rejection::RouteNotFound);
-        Ok((route, room.ok_or(none)?))
+        match (&route.serves, &room) {
+            // A hub has no room of its own.
+            (Serves::Rooms, None) if route.mercure.is_some() => Err(Rejection::RouteNotFound),
+            (Serves::Rooms, None) => Err(Rejection::HandshakeFailed),
+            (Serves::Rooms | Serves::Backend(_), _) => Ok((route, room)),
+        }
     }
 
     /// The route of a path, and how the path matched.
@@ -300,7 +307,7 @@ mod tests {
         {
             let (route, found) = Route::find(&routes, path).expect(path);
             assert!(Arc::ptr_eq(route, &routes[index]), "{path}");
-            assert_eq!(found.as_str(), room, "{path}");
+            assert_eq!(found.as_ref().map(RoomName::as_str), Some(room), "{path}");
         }
         assert_eq!(Route::find(&routes, "/none").map(|_| ()), Err(Rejection::RouteNotFound));
     }

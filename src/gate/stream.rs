@@ -145,6 +145,7 @@ impl Sending {
     /// As in a session, a room is entered by a subscribe grant and written into by a publish grant.
     fn judge(approach: Approach<'_>, identity: Identity, caller: &Caller<'_>) -> Result<Sending, Rejection> {
         let Approach { request, route, room, origin, .. } = approach;
+        let room = room.ok_or(Rejection::HandshakeFailed)?;
         if !identity.grant(&room)?.may_publish() {
             return Err(Rejection::SendNotGranted);
         }
@@ -215,6 +216,7 @@ impl Sending {
             route: Some(Arc::clone(&self.route.label)),
             origin: self.origin.clone().map_or(LoggedOrigin::Absent, LoggedOrigin::Is),
             subject: Some(Arc::clone(self.identity.subject())),
+            backend: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Owns what the tests of the gate begin with: an honest request and the route it goes to.
 //! Never knows a verdict.
 
-use super::{OriginPolicy, PathPattern, Route};
+use super::{OriginPolicy, PathPattern, Route, Serves};
 use crate::auth::{CredentialPolicy, Lifetimes};
 use crate::codec;
 use crate::protocol::SessionPolicy;
@@ -53,6 +53,7 @@ pub(super) fn route(path: &str) -> Route {
         pattern: PathPattern::parse(path).expect(path),
         label: path.into(),
         room: None,
+        serves: Serves::Rooms,
         origins: OriginPolicy::new(&["https://app.example".to_owned()], false).expect("origins"),
         credentials: CredentialPolicy {
             ticket: false,

@@ -1,6 +1,7 @@
 //! Owns why a gateway does not start, in words that name the place and the remedy.
 //! Never knows how it is shown.
 
+use crate::auth::KeyFault;
 use crate::internal::Refused;
 use std::fmt;
 use std::io;
@@ -12,6 +13,10 @@ use std::path::Path;
 pub struct Failure(String);
 
 impl Failure {
+    pub(super) fn assertion_key(fault: KeyFault) -> Failure {
+        Failure(format!("no key for backends could be made: {fault}"))
+    }
+
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "std's ErrorKind is not exhaustive, and what is not named is alike"

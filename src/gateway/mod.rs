@@ -73,6 +73,8 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         endpoints,
         key_sources,
         snapshot,
+        backends,
+        assertions,
     } = loaded;
     let (revocation_file, revocations) = revocations.unzip();
     let revocations = revocations.unwrap_or_default();
@@ -98,7 +100,9 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
     let sandbox = sandbox::enter(server.sandbox, &needs);
 
     let log = Log::to_stderr(options.log_level, options.log_format).map_err(Failure::thread)?;
-    let rules = parts::rules(gate, tls, &limits);
+    let assertions = parts::assertions(assertions).map_err(Failure::assertion_key)?;
+    let backing = parts::Backing { backends: parts::backends(backends, None), assertions };
+    let rules = parts::rules(gate, tls, &limits, backing);
     let beside = parts::Beside { page: options.demo_page, revocations, sandbox, events, authorize };
     let whole = parts::whole(rules, &limits, &server, log, beside);
     let parts::Whole { shared, orders, asked, told } = whole;

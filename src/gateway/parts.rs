@@ -1,7 +1,7 @@
 //! Owns how the parts of a gateway are put together from what the configuration says.
 //! Never knows TOML.
 
-use crate::auth::{Revocations, Tickets};
+use crate::auth::{Assertions, KeyFault, Revocations, Tickets};
 use crate::authorize::{self, Authorize};
 use crate::broadcast::Hub;
 use crate::config::{self, Limits, Server};
@@ -11,6 +11,7 @@ use crate::ledger::{Ledger, Log};
 use crate::mercure::UpdateHub;
 use crate::net::tls::Material;
 use crate::net::{self, Control, DemoPage, OpeningLimits, OrderDesk, Orders, Rules, Shared};
+use crate::relay::Backend;
 use crate::sandbox;
 use crate::throttle::{CountTable, RateTable};
 use arc_swap::ArcSwap;
@@ -84,8 +85,14 @@ pub(super) fn whole(rules: Rules, limits: &Limits, server: &Server, log: Log, be
     Whole { shared, orders, asked, told }
 }
 
+/// What stands behind routes, and who vouches towards it.
+pub(super) struct Backing {
+    pub(super) backends: Vec<Arc<Backend>>,
+    pub(super) assertions: Arc<Assertions>,
+}
+
 /// What is swapped whole on a reload.
-pub(super) fn rules(gate: Gate, tls: Material, limits: &Limits) -> Rules {
+pub(super) fn rules(gate: Gate, tls: Material, limits: &Limits, backing: Backing) -> Rules {
     let limits = OpeningLimits {
         handshake_timeout: limits.handshake_timeout,
         tls_timeout: limits.tls_timeout,
@@ -97,7 +104,24 @@ pub(super) fn rules(gate: Gate, tls: Material, limits: &Limits) -> Rules {
         connections_per_address: limits.connections_per_address,
         prefixes: limits.prefixes,
     };
-    Rules { gate, tls, limits }
+    let Backing { backends, assertions } = backing;
+    Rules { gate, tls, limits, backends, assertions }
+}
+
+/// The backends of a configuration. On a reload, what is known of their upstreams goes on.
+pub(super) fn backends(mut backends: Vec<Backend>, before: Option<&Rules>) -> Vec<Arc<Backend>> {
+    for backend in &mut backends {
+        let known = before.and_then(|rules| rules.backends.iter().find(|known| known.label == backend.label));
+        if let Some(known) = known {
+            backend.carry_on(known);
+        }
+    }
+    backends.into_iter().map(Arc::new).collect()
+}
+
+/// The configured key, or a new one.
+pub(super) fn assertions(configured: Option<Assertions>) -> Result<Arc<Assertions>, KeyFault> {
+    configured.map_or_else(Assertions::generate, Ok).map(Arc::new)
 }
 
 /// The largest message that any route takes.

@@ -79,7 +79,12 @@ impl Reload {
         shared.throttles.failed_credentials.set_rate(limits.failed_credentials_per_address);
         let gate = keeper.adopt(prepared, loaded.gate);
         let hub = gate.hub_settings();
-        shared.rules.store(Arc::new(parts::rules(gate, loaded.tls, limits)));
+        let before = shared.rules.load_full();
+        let backing = parts::Backing {
+            backends: parts::backends(loaded.backends, Some(&before)),
+            assertions: loaded.assertions.map_or_else(|| Arc::clone(&before.assertions), Arc::new),
+        };
+        shared.rules.store(Arc::new(parts::rules(gate, loaded.tls, limits, backing)));
         shared.updates.set(hub);
         if let (Some(events), Some(new)) = (&shared.events, loaded.events) {
             events.set(new.settings);

@@ -14,6 +14,7 @@ use super::rooms;
 use crate::ledger::Level;
 use crate::net::Shared;
 use crate::net::tls::{Material, TlsAcceptor};
+use crate::relay;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -179,9 +180,14 @@ async fn answer(mut request: Request<Incoming>, port: &Rc<Port>) -> Reply {
             text(StatusCode::SERVICE_UNAVAILABLE, "an issuer has no keys\n")
         }
         ("/readyz", &Method::GET) => text(StatusCode::OK, "ready\n"),
+        ("/jwks.json", &Method::GET) => {
+            let key_set = shared.rules.load().assertions.key_set().to_owned();
+            reply(StatusCode::OK, "application/jwk-set+json", key_set)
+        }
         ("/metrics", &Method::GET) => {
             let sandbox = shared.sandbox.states();
-            let page = shared.ledger.metrics(shared.hub.rooms(), shared.is_draining(), &sandbox);
+            let mut page = shared.ledger.metrics(shared.hub.rooms(), shared.is_draining(), &sandbox);
+            relay::render_metrics(&shared.rules.load().backends, Instant::now(), &mut page);
             reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
         }
         (path @ ("/publish" | "/publish/batch"), &Method::POST) => {
@@ -225,8 +231,8 @@ async fn answer(mut request: Request<Incoming>, port: &Rc<Port>) -> Reply {
             }
         }
         (
-            "/healthz" | "/readyz" | "/metrics" | "/rooms" | "/admin/status" | "/admin/connections"
-            | "/admin/rooms",
+            "/healthz" | "/readyz" | "/metrics" | "/jwks.json" | "/rooms" | "/admin/status"
+            | "/admin/connections" | "/admin/rooms",
             _,
         ) => not_allowed("GET"),
         (

@@ -73,6 +73,12 @@ impl WorkerCounters {
         Duration::from_millis(self.lag_ms.load(Ordering::Relaxed))
     }
 
+    /// Octets of a message that goes to a backend.
+    pub fn piece(&self, first: bool, octets: usize) {
+        self.messages.add(u64::from(first));
+        self.message_bytes.add(u64::try_from(octets).unwrap_or(u64::MAX));
+    }
+
     /// One write for so many receivers of the room of a turn, with the octets of the frames.
     pub fn flushed(&self, receivers: usize, frame_bytes: usize) {
         let receivers = u64::try_from(receivers).unwrap_or(u64::MAX);
@@ -107,6 +113,8 @@ pub(super) struct Counters {
     closes: Box<[Counter]>,
     /// Closes that the peer asked for, by its code: a bounded set of classes.
     peer_closes: [(u16, Counter); 6],
+    /// The same of a backend.
+    backend_closes: [(u16, Counter); 6],
 }
 
 impl Counters {
@@ -132,6 +140,7 @@ impl Counters {
             refusals: per_reason(),
             closes: per_reason(),
             peer_closes: PEER_CLASSES.map(|class| (class, Counter::default())),
+            backend_closes: PEER_CLASSES.map(|class| (class, Counter::default())),
         }
     }
 
@@ -150,9 +159,10 @@ impl Counters {
     }
 
     pub(super) fn closed(&self, reason: Rejection, code: u16) {
-        if reason == Rejection::PeerClosed {
+        let classes = if reason == Rejection::PeerClosed { &self.peer_closes } else { &self.backend_closes };
+        if has_a_code_of_its_own(reason) {
             let class = PEER_CLASSES.iter().rposition(|class| *class <= code).unwrap_or(0);
-            if let Some((_, counter)) = self.peer_closes.get(class) {
+            if let Some((_, counter)) = classes.get(class) {
                 counter.add(1);
             }
         } else if let Some(counter) = self.closes.get(reason.index()) {
@@ -177,16 +187,24 @@ impl Counters {
     pub(super) fn closes(&self) -> impl Iterator<Item = (Rejection, u16, u64)> {
         let ours = Rejection::ALL.iter().zip(&self.closes).filter_map(|(reason, counter)| {
             let code = match reason.answer() {
-                Answer::Close(code) if *reason != Rejection::PeerClosed => code,
+                Answer::Close(code) if !has_a_code_of_its_own(*reason) => code,
                 Answer::Drop if *reason == Rejection::PeerGone => 1006,
                 Answer::Close(_) | Answer::Drop | Answer::Refuse { .. } => return None,
             };
             Some((*reason, code, counter.get()))
         });
-        let peers =
-            self.peer_closes.iter().map(|(class, counter)| (Rejection::PeerClosed, *class, counter.get()));
-        ours.chain(peers)
+        let classes =
+            [(Rejection::PeerClosed, &self.peer_closes), (Rejection::BackendClosed, &self.backend_closes)];
+        let theirs = classes.into_iter().flat_map(|(reason, classes)| {
+            classes.iter().map(move |(class, counter)| (reason, *class, counter.get()))
+        });
+        ours.chain(theirs)
     }
+}
+
+/// The other side has chosen the code.
+fn has_a_code_of_its_own(reason: Rejection) -> bool {
+    matches!(reason, Rejection::PeerClosed | Rejection::BackendClosed)
 }
 
 /// A peer may send any of 3,000 codes: they are counted by these classes, each from its

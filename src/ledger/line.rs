@@ -18,6 +18,8 @@ pub struct Facts<'a> {
     pub origin: Option<&'a str>,
     /// The subject, once verified.
     pub subject: Option<&'a str>,
+    /// Where the backend of its session is, without path and query.
+    pub upstream: Option<&'a str>,
     /// The stable name of the reason.
     pub reason: Option<&'a str>,
     /// The HTTP status that was answered.

@@ -68,6 +68,8 @@ struct JsonLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
@@ -187,6 +189,7 @@ fn json(level: Level, event: &str, facts: &Facts<'_>) -> String {
         route: facts.route,
         origin: origin.as_deref(),
         subject: subject.as_deref(),
+        upstream: facts.upstream,
         reason: facts.reason,
         status: facts.status,
         code: facts.code,
@@ -211,6 +214,7 @@ fn text(level: Level, event: &str, facts: &Facts<'_>) -> String {
         ("route", facts.route.map(str::to_owned)),
         ("origin", facts.origin.map(|origin| clean(origin).into_owned())),
         ("subject", facts.subject.map(|subject| format!("{:?}", clean(subject)))),
+        ("upstream", facts.upstream.map(str::to_owned)),
         ("request_id", facts.request_id.map(str::to_owned)),
     ];
     for (name, value) in fields {

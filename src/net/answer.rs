@@ -181,7 +181,8 @@ pub(super) fn readable(reply: Reply, reader: Option<&Reader>) -> Reply {
 /// A response as octets, where there is no request that hyper could answer.
 pub(super) fn octets(reply: &Reply) -> Vec<u8> {
     let mut octets = head(reply);
-    if reply.status() != StatusCode::NO_CONTENT {
+    // Neither has content (RFC 9110 section 8.6).
+    if ![StatusCode::NO_CONTENT, StatusCode::SWITCHING_PROTOCOLS].contains(&reply.status()) {
         octets.extend_from_slice(format!("content-length: {}\r\n", reply.body().len()).as_bytes());
     }
     octets.extend_from_slice(b"\r\n");

@@ -35,7 +35,7 @@ pub(super) async fn connection(
         peer: asker.peer,
         origin: admitted.origin().cloned(),
         route: Arc::clone(label),
-        room: admitted.room().clone(),
+        room: admitted.room_asked_for().cloned(),
     };
     let said = timeout_at(asker.deadline.into(), Box::pin(authorize.connection(&matter))).await;
     let narrowing = said.unwrap_or(Err(Rejection::AuthorizeUnavailable));

@@ -3,7 +3,7 @@
 
 use super::answer::{self, DemoPage, Reply};
 use super::listener::Permit;
-use super::opening::bare;
+use super::outcome::bare;
 use super::shared::{Rules, Shared};
 use crate::auth::{Identity, TicketSecret};
 use crate::gate::{
@@ -114,7 +114,9 @@ fn judge_hub(verdict: Result<HubAnswer, Refused>, reader: Option<Reader>, shared
 /// Whether its room takes nobody else. Handshakes that end at the same moment on several workers may
 /// all be the last: so many more than its limit a room may have.
 fn is_full(admitted: &Admitted, shared: &Shared) -> bool {
-    shared.hub.members_of(admitted.room()) >= admitted.route().session.members_per_room
+    let members_max = admitted.route().session.members_per_room;
+    // Who goes to a backend is in no room.
+    admitted.room().is_some_and(|room| shared.hub.members_of(room) >= members_max)
 }
 
 /// 256 bits that nobody can guess.
@@ -153,6 +155,7 @@ impl Judged {
     /// The reply that hyper writes down.
     pub(super) fn reply(&self, page: Option<&DemoPage>, request: RequestId, strict_transport: bool) -> Reply {
         match self {
+            // A backend's comes first: what it chose is answered then, and this one is not sent.
             Judged::Admitted { admitted, .. } => answer::switching(admitted),
             Judged::Page => page.map(answer::page).unwrap_or_default(),
             Judged::Ticket { text, origin } => {

@@ -3,12 +3,15 @@
 
 mod answer;
 mod authorized;
+mod calling;
+mod clock;
 mod http;
 mod judged;
 mod link;
 mod listener;
 mod opening;
 mod orders;
+mod outcome;
 mod proxied;
 mod sending;
 mod shared;

@@ -5,27 +5,31 @@ mod posted;
 
 use super::answer;
 use super::authorized::{self, Asker};
+use super::calling::{Called, Calling};
+use super::clock::unix_now;
 use super::http::serve;
 use super::judged::{Judged, hear, judge_request};
 use super::link::{Link, Scratch};
 use super::listener::{Accepted, Permit};
+use super::outcome::{bare, log};
 use super::proxied::{ProxyProtocol, read_header};
 use super::shared::{Rules, Shared};
 use super::tls::{TlsFault, TlsState, TlsWire};
 use crate::auth::Identity;
-use crate::gate::{Admitted, Caller, HeadProgress, LoggedOrigin, Reader, Refused, Subscribing, judge_head};
-use crate::ledger::{Facts, RequestId};
+use crate::gate::{Admitted, Caller, Destination, HeadProgress, Reader, Refused, Subscribing, judge_head};
+use crate::ledger::RequestId;
 use crate::origin::Origin;
 use crate::peer::Peer;
 use crate::protocol::events::COMMENT;
 use crate::rejection::{Answer, Rejection};
+use crate::relay::{Backend, Dialled};
 use crate::throttle::CountPermit;
 use socket2::SockRef;
 use std::cell::RefCell;
 use std::io;
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
@@ -42,6 +46,8 @@ pub(super) struct Opened {
     pub(super) link: Link,
     pub(super) admitted: Admitted,
     pub(super) response: Vec<u8>,
+    /// The backend that has answered its 101, where the route leads to one.
+    pub(super) backend: Option<Box<(Dialled, Arc<Backend>)>>,
     pub(super) place: CountPermit<Arc<str>>,
     pub(super) permit: Permit,
     pub(super) peer: Peer,
@@ -78,7 +84,7 @@ pub(super) async fn open(accepted: Accepted, shared: &Shared, scratch: &RefCell<
     let rules = shared.rules.load_full();
 
     let (refused, response) = match opening.answer(&rules, overload, by_proxy).await {
-        Ok(Verdict::Admitted { admitted, place, response, head_bytes }) => {
+        Ok(Verdict::Admitted { admitted, place, response, head_bytes, backend }) => {
             let Opening { socket, peer, permit, tls, mut plain, .. } = opening;
             let Some(tls) = tls else {
                 log(shared, bare(Rejection::HandshakeFailed), peer, request);
@@ -86,7 +92,8 @@ pub(super) async fn open(accepted: Accepted, shared: &Shared, scratch: &RefCell<
             };
             let early = plain.split_off(head_bytes.min(plain.len()));
             let link = Link::new(socket, tls);
-            let opened = Opened { link, admitted: *admitted, response, place, permit, peer, request, early };
+            let admitted = *admitted;
+            let opened = Opened { link, admitted, response, backend, place, permit, peer, request, early };
             return Some(Entered::Room(Box::new(opened)));
         }
         Ok(Verdict::Subscribed { subscribing, place, response, head_bytes }) => {
@@ -122,6 +129,7 @@ enum Verdict {
         place: CountPermit<Arc<str>>,
         response: Vec<u8>,
         head_bytes: usize,
+        backend: Option<Box<(Dialled, Arc<Backend>)>>,
     },
     Subscribed {
         subscribing: Box<Subscribing>,
@@ -248,9 +256,7 @@ impl Opening<'_> {
         Ok(match judged {
             Judged::Admitted { admitted, place } => {
                 match authorized::connection(admitted, self.asker(), self.shared).await {
-                    Ok(admitted) => {
-                        Verdict::Admitted { admitted, place, response, head_bytes: came.head_bytes }
-                    }
+                    Ok(admitted) => self.call(admitted, place, response, came.head_bytes, rules).await,
                     Err(refused) => self.refuse_authorized(refused, None),
                 }
             }
@@ -259,7 +265,8 @@ impl Opening<'_> {
                     Ok(admitted) => {
                         let reply = answer::readable(answer::stream(strict_transport), reader.as_ref());
                         let response = answer::unending(&reply, COMMENT);
-                        Verdict::Admitted { admitted, place, response, head_bytes: came.head_bytes }
+                        let head_bytes = came.head_bytes;
+                        Verdict::Admitted { admitted, place, response, head_bytes, backend: None }
                     }
                     Err(refused) => self.refuse_authorized(refused, reader.as_ref()),
                 }
@@ -283,6 +290,30 @@ impl Opening<'_> {
             | Judged::Subscriptions { .. }
             | Judged::StreamPreflight { .. } => Verdict::Answered { response },
         })
+    }
+
+    /// Gets the backend of an admitted peer, where it leads to one: its 101 comes before ours.
+    async fn call(
+        &self,
+        admitted: Box<Admitted>,
+        place: CountPermit<Arc<str>>,
+        response: Vec<u8>,
+        head_bytes: usize,
+        rules: &Rules,
+    ) -> Verdict {
+        if let Destination::Room(_) = admitted.destination() {
+            return Verdict::Admitted { admitted, place, response, head_bytes, backend: None };
+        }
+        let deadline = self.began + rules.limits.handshake_timeout;
+        let (peer, request, shared) = (self.peer, self.request, self.shared);
+        match Box::pin(Calling { peer, request, deadline, rules, shared }.call(admitted)).await {
+            Ok(Called { admitted, response, backend }) => {
+                Verdict::Admitted { admitted, place, response, head_bytes, backend: Some(backend) }
+            }
+            Err((refused, response)) => {
+                Verdict::Refused { refused: Box::new(refused), response: Some(response) }
+            }
+        }
     }
 
     /// Who is asked about, where the backend has a say.
@@ -460,37 +491,4 @@ async fn send_all(socket: &TcpStream, mut octets: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A refusal of which nothing else is known.
-pub(super) fn bare(reason: Rejection) -> Refused {
-    Refused { reason, route: None, origin: LoggedOrigin::Absent, subject: None }
-}
-
-/// When a moment of the wall clock is, by the clock that never steps.
-pub(super) fn until(unix_seconds: u64, now: Instant) -> Instant {
-    now + Duration::from_secs(unix_seconds).saturating_sub(unix_now())
-}
-
-/// The wall clock, since 1970-01-01.
-pub(super) fn unix_now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-fn log(shared: &Shared, refused: Refused, peer: Peer, request: RequestId) {
-    let id = request.to_string();
-    let origin = match &refused.origin {
-        LoggedOrigin::Absent => None,
-        LoggedOrigin::Malformed => Some("malformed"),
-        LoggedOrigin::Is(origin) => Some(origin.as_str()),
-    };
-    let facts = Facts {
-        request_id: Some(&id),
-        peer: Some(peer),
-        route: refused.route.as_deref(),
-        origin,
-        subject: refused.subject.as_deref(),
-        ..Facts::default()
-    };
-    shared.ledger.refused(refused.reason, &facts);
 }

@@ -58,6 +58,9 @@ pub struct Listed {
     pub jti: Option<String>,
     /// Seconds since its 101.
     pub age_seconds: u64,
+    /// Where its backend is, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
     /// Octets that wait for its socket.
     pub queued_bytes: usize,
 }

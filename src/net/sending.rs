@@ -31,7 +31,7 @@ pub(super) async fn authorized(
         peer: asker.peer,
         origin: sending.origin().cloned(),
         route: Arc::clone(label),
-        room: grant.room().clone(),
+        room: Some(grant.room().clone()),
     };
     let asking = Box::pin(authorize.sending(&matter, sending.kind(), body));
     let said = timeout_at(asker.deadline.into(), asking).await;

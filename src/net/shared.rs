@@ -5,15 +5,16 @@ use super::answer::DemoPage;
 use super::orders::OrderDesk;
 use super::proxied::ProxyProtocol;
 use super::tls::Material;
-use crate::auth::Key;
+use crate::auth::{Assertions, Key};
 use crate::authorize::Authorize;
 use crate::broadcast::Hub;
 use crate::events::Events;
-use crate::gate::{Gate, HeadLimits, Throttles};
+use crate::gate::{BackendId, Gate, HeadLimits, Throttles};
 use crate::ledger::{Ledger, Reloaded};
 use crate::mercure::UpdateHub;
 use crate::peer::{PeerPrefix, PrefixLengths, TrustedProxies};
 use crate::rejection::Rejection;
+use crate::relay::Backend;
 use crate::sandbox;
 use crate::throttle::{CountTable, RateTable};
 use arc_swap::ArcSwap;
@@ -31,13 +32,31 @@ pub struct Rules {
     pub tls: Material,
     /// Bounds of what comes before the 101.
     pub limits: OpeningLimits,
+    /// What stands behind the routes that lead to one, in the order of their numbers.
+    pub backends: Vec<Arc<Backend>>,
+    /// Who vouches for identities towards backends.
+    pub assertions: Arc<Assertions>,
+}
+
+impl Rules {
+    /// The backend of a number.
+    #[must_use]
+    pub fn backend(&self, id: BackendId) -> Option<&Arc<Backend>> {
+        self.backends.get(id.0)
+    }
 }
 
 impl Rules {
     /// The same with other keys of one issuer.
     #[must_use]
     pub fn with_keys(&self, issuer: &str, keys: &[Key]) -> Rules {
-        Rules { gate: self.gate.with_keys(issuer, keys), tls: self.tls.clone(), limits: self.limits }
+        Rules {
+            gate: self.gate.with_keys(issuer, keys),
+            tls: self.tls.clone(),
+            limits: self.limits,
+            backends: self.backends.clone(),
+            assertions: Arc::clone(&self.assertions),
+        }
     }
 }
 

@@ -6,14 +6,16 @@ mod held;
 mod lag;
 mod obey;
 mod pace;
+mod relayed;
 mod sessions;
 mod told;
 mod topics;
 mod wall;
 
+use super::clock::unix_now;
 use super::link::Scratch;
 use super::listener::{Accepted, accept};
-use super::opening::{Entered, open, unix_now};
+use super::opening::{Entered, open};
 use super::orders::Orders;
 use super::shared::Shared;
 use crate::broadcast::Delivery;

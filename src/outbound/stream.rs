@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -26,6 +27,19 @@ impl fmt::Debug for Stream {
             Stream::Tls(_) => "Stream::Tls(..)",
             Stream::Unix(_) => "Stream::Unix(..)",
         })
+    }
+}
+
+impl Stream {
+    /// The address at the other end; `None` of a Unix socket.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<IpAddr> {
+        let socket = match self {
+            Stream::Tcp(socket) => socket,
+            Stream::Tls(stream) => stream.get_ref().0,
+            Stream::Unix(_) => return None,
+        };
+        socket.peer_addr().ok().map(|address| address.ip().to_canonical())
     }
 }
 

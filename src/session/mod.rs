@@ -6,7 +6,7 @@ mod stage;
 pub use stage::{End, Stage};
 
 use crate::broadcast::{Publisher, Sender};
-use crate::codec::{self, Decoder, Event, Opcode};
+use crate::codec::{self, Decoder, Event, MessageKind, Opcode, Piece, Side};
 use crate::ledger::WorkerCounters;
 use crate::protocol::{SessionPolicy, Transport, events};
 use crate::rejection::{Answer, Rejection};
@@ -70,6 +70,26 @@ pub struct Opening {
     pub deflates: bool,
     /// When its token no longer carries it; `None` for a token without an expiry.
     pub authority_ends: Option<Instant>,
+    /// Where its messages go.
+    pub way: Way,
+}
+
+/// Where the messages of a session go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Into its room, whole.
+    Room,
+    /// To a backend, as they come.
+    Backend,
+}
+
+/// What a session passes on to its backend.
+#[derive(Debug)]
+pub enum Passed<'a> {
+    /// The next octets of a message.
+    Piece(Piece<'a>),
+    /// The peer closes, with its code and reason.
+    Close(Option<(u16, &'a str)>),
 }
 
 impl Session {
@@ -77,7 +97,11 @@ impl Session {
     #[must_use]
     pub fn open(opening: Opening, now: Instant) -> Session {
         Session {
-            decoder: if opening.deflates { Decoder::inflating() } else { Decoder::default() },
+            decoder: match (opening.way, opening.deflates) {
+                (Way::Backend, _) => Decoder::streaming(Side::Client),
+                (Way::Room, true) => Decoder::inflating(),
+                (Way::Room, false) => Decoder::default(),
+            },
             stage: Stage::Open,
             policy: opening.policy,
             publisher: opening.publisher,
@@ -136,8 +160,8 @@ impl Session {
         self.publisher.is_some()
     }
 
-    /// Takes octets as they came (unmasking them in place); frames to send go to `out`, and `ear`
-    /// hears each message before it is delivered.
+    /// Takes octets as they came (unmasking them in place); frames to send go to `out`, `ear` hears
+    /// each message before it is delivered, and what goes to a backend is handed to `pass`.
     pub fn receive(
         &mut self,
         octets: &mut [u8],
@@ -145,6 +169,7 @@ impl Session {
         counters: &WorkerCounters,
         mut ear: Ear<'_>,
         out: &mut Vec<u8>,
+        pass: &mut dyn FnMut(Passed<'_>),
     ) {
         if self.transport != Transport::WebSocket {
             // One request a connection: nothing that comes behind it has a meaning.
@@ -158,7 +183,7 @@ impl Session {
             self.stage != Stage::Open || self.bytes.take_many(octets.len(), &policy.bytes, self.opened, now);
         let verdict = if fits {
             decoder.decode(&policy.codec, now, octets, &mut |event| {
-                self.take(event, now, counters, &mut ear, &mut pong)
+                self.take(event, now, counters, &mut ear, &mut pong, pass)
             })
         } else {
             Err(Rejection::ByteRate)
@@ -191,12 +216,14 @@ impl Session {
         counters: &WorkerCounters,
         ear: &mut Ear<'_>,
         pong: &mut Option<Vec<u8>>,
+        pass: &mut dyn FnMut(Passed<'_>),
     ) -> ControlFlow<Rejection> {
         match (self.stage, event) {
             (Stage::Open, Event::Text(text)) => {
                 self.message(Opcode::Text, text.as_bytes(), now, counters, ear)
             }
             (Stage::Open, Event::Binary(octets)) => self.message(Opcode::Binary, octets, now, counters, ear),
+            (Stage::Open, Event::Piece(piece)) => self.piece(piece, now, counters, pass),
             (Stage::Open, Event::Ping(payload)) => {
                 let verdict = self.control(now);
                 if verdict.is_continue() {
@@ -210,6 +237,7 @@ impl Session {
             },
             (Stage::Open, Event::Close(close)) => {
                 let code = close.map_or(NO_CODE, |(code, _)| code);
+                pass(Passed::Close(close));
                 self.stage = Stage::Answering(End { reason: Rejection::PeerClosed, code });
                 self.publisher = None;
                 ControlFlow::Continue(())
@@ -266,6 +294,47 @@ impl Session {
         let mut frame = Vec::with_capacity(codec::encoded_len(payload.len()));
         codec::encode(kind, payload, &mut frame);
         publisher.publish(&Bytes::from(frame), (!self.policy.echo).then_some(self.sender));
+    }
+
+    /// A message is judged by its beginning, and goes on as it comes.
+    fn piece(
+        &mut self,
+        piece: Piece<'_>,
+        now: Instant,
+        counters: &WorkerCounters,
+        pass: &mut dyn FnMut(Passed<'_>),
+    ) -> ControlFlow<Rejection> {
+        let taken = if piece.kind == MessageKind::Text { self.policy.text } else { self.policy.binary };
+        if !taken {
+            return ControlFlow::Break(Rejection::MessageKind);
+        }
+        if piece.first && !self.messages.take(&self.policy.messages, self.opened, now) {
+            return ControlFlow::Break(Rejection::MessageRate);
+        }
+        self.spoke_ms = millis(now.saturating_duration_since(self.opened));
+        counters.piece(piece.first, piece.octets.len());
+        pass(Passed::Piece(piece));
+        ControlFlow::Continue(())
+    }
+
+    /// Nothing is read from the peer for a while, and not for a fault of its own: it is neither
+    /// silent nor slow.
+    pub fn excuse(&mut self, now: Instant) {
+        if self.stage == Stage::Open {
+            self.heard = now;
+            self.decoder.excuse(now);
+        }
+    }
+
+    /// Ends it as its backend ended it: the code and the reason go on.
+    pub fn close_as(&mut self, close: Option<(u16, &str)>, now: Instant, out: &mut Vec<u8>) {
+        if self.stage != Stage::Open {
+            return;
+        }
+        let (code, reason) = close.map_or((None, ""), |(code, reason)| (Some(code), reason));
+        codec::encode_close(code, reason, out);
+        let end = End { reason: Rejection::BackendClosed, code: code.unwrap_or(NO_CODE) };
+        self.stage = Stage::Closing { end, until: now + CLOSE_TIMEOUT };
     }
 
     fn control(&mut self, now: Instant) -> ControlFlow<Rejection> {

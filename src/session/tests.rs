@@ -64,6 +64,7 @@ impl Story {
             transport: Transport::WebSocket,
             deflates: false,
             authority_ends,
+            way: Way::Room,
         };
         let counters = WorkerCounters::default();
         Story { session: Session::open(opening, began), now: began, began, counters, hub, _member: member }
@@ -79,7 +80,7 @@ impl Story {
     /// What it says to these octets.
     fn receive(&mut self, octets: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        self.session.receive(&mut octets.to_vec(), self.now, &self.counters, None, &mut out);
+        self.session.receive(&mut octets.to_vec(), self.now, &self.counters, None, &mut out, &mut |_| {});
         out
     }
 
@@ -522,6 +523,7 @@ fn stream(ends: Option<Duration>) -> Story {
         transport: Transport::Events,
         deflates: false,
         authority_ends: ends.map(|ends| story.began + ends),
+        way: Way::Room,
     };
     story.session = Session::open(opening, story.began);
     story

@@ -17,6 +17,7 @@ const FLOORS: [&[&str]; 5] = [
         "authorize",
         "webhook",
         "outbound",
+        "relay",
         "ledger",
         "sandbox",
     ],

@@ -37,6 +37,7 @@ mod probe;
 mod promises;
 mod proxied;
 mod publishing;
+mod relay;
 mod reload;
 mod restart;
 mod sandbox;

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of this module")]
 pub(crate) mod answer;
+pub(crate) mod backend;
 pub(crate) mod conn;
 pub(crate) mod gateway;
 pub(crate) mod given;

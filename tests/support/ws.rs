@@ -137,16 +137,33 @@ pub(crate) enum Got {
     End(End),
 }
 
+fn got(opcode: u8, payload: Vec<u8>) -> Got {
+    match opcode {
+        1 => Got::Text(String::from_utf8(payload).expect("text is UTF-8")),
+        2 => Got::Binary(payload),
+        8 if payload.is_empty() => Got::Close(None, String::new()),
+        8 => {
+            let code = u16::from_be_bytes([payload[0], payload[1]]);
+            Got::Close(Some(code), String::from_utf8(payload[2..].to_vec()).expect("a reason is UTF-8"))
+        }
+        9 => Got::Ping(payload),
+        10 => Got::Pong(payload),
+        opcode => panic!("opcode {opcode}"),
+    }
+}
+
 /// An open WebSocket.
 pub(crate) struct Ws {
     pub(crate) conn: Conn,
     pub(crate) answer: Answer,
     buffer: Vec<u8>,
+    /// What has come of a message in fragments.
+    open: Option<(u8, Vec<u8>)>,
 }
 
 impl Ws {
     pub(crate) fn new(conn: Conn, answer: Answer) -> Ws {
-        Ws { conn, buffer: answer.rest.clone(), answer }
+        Ws { conn, buffer: answer.rest.clone(), answer, open: None }
     }
 
     pub(crate) fn send(&mut self, frame: &Frame) {
@@ -179,10 +196,39 @@ impl Ws {
         }
     }
 
+    /// The next control frame, or message, put together from its frames.
     fn take_frame(&mut self) -> Option<Got> {
+        loop {
+            let (first, payload) = self.take_one()?;
+            let (last, opcode) = (first & 0x80 != 0, first & 0x0F);
+            if first & 0x40 != 0 {
+                return Some(Got::Compressed(opcode, payload));
+            }
+            let (kind, whole) = match (opcode, last) {
+                (8.., _) | (1 | 2, true) => (opcode, payload),
+                (1 | 2, false) => {
+                    assert!(self.open.is_none(), "one message after the other");
+                    self.open = Some((opcode, payload));
+                    continue;
+                }
+                (_, _) => {
+                    let (kind, mut octets) = self.open.take().expect("a continuation of something");
+                    octets.extend_from_slice(&payload);
+                    if !last {
+                        self.open = Some((kind, octets));
+                        continue;
+                    }
+                    (kind, octets)
+                }
+            };
+            return Some(got(kind, whole));
+        }
+    }
+
+    fn take_one(&mut self) -> Option<(u8, Vec<u8>)> {
         let (&[first, second], rest) = self.buffer.split_first_chunk::<2>()?;
         assert_eq!(second & 0x80, 0, "a server must not mask (RFC 6455 section 5.1)");
-        assert_eq!(first & 0xB0, 0x80, "the gateway sends whole frames, with RSV1 at most");
+        assert_eq!(first & 0x30, 0, "the gateway sends RSV1 at most");
         let (length, at) = match second {
             126 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
             127 => (u64::from_be_bytes(*rest.first_chunk()?), 10),
@@ -192,19 +238,7 @@ impl Ws {
         let end = at + usize::try_from(length).expect("a length");
         let payload = self.buffer.get(at..end)?.to_vec();
         self.buffer.drain(..end);
-        Some(match first & 0x0F {
-            opcode if first & 0x40 != 0 => Got::Compressed(opcode, payload),
-            1 => Got::Text(String::from_utf8(payload).expect("text is UTF-8")),
-            2 => Got::Binary(payload),
-            8 if payload.is_empty() => Got::Close(None, String::new()),
-            8 => {
-                let code = u16::from_be_bytes([payload[0], payload[1]]);
-                Got::Close(Some(code), String::from_utf8(payload[2..].to_vec()).expect("a reason is UTF-8"))
-            }
-            9 => Got::Ping(payload),
-            10 => Got::Pong(payload),
-            opcode => panic!("opcode {opcode}"),
-        })
+        Some((first, payload))
     }
 
     pub(crate) fn expect_text(&mut self, payload: &str) {

@@ -48,6 +48,7 @@ impl From<Event<'_>> for Got {
             Event::Binary(octets) => Got::Binary(octets.to_vec()),
             Event::Ping(octets) => Got::Ping(octets.to_vec()),
             Event::Pong(octets) => Got::Pong(octets.to_vec()),
+            Event::Piece(_) => unreachable!("a decoder of whole messages"),
             Event::Close(close) => Got::Close(close.map(|(code, reason)| (code, reason.to_owned()))),
         }
     }

@@ -14,6 +14,8 @@ use crate::mercure::TopicSubscriber;
 use crate::origin::Origin;
 use crate::peer::Peer;
 use crate::rejection::Rejection;
+use crate::relay::{self, Upstream};
+use crate::room::RoomName;
 use crate::session::{End, Session, Stage};
 use crate::throttle::CountPermit;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ pub(super) struct Held {
     pub(super) link: Link,
     pub(super) session: Session,
     pub(super) seat: Option<Seat>,
+    /// Its backend, where it has one and is open.
+    pub(super) relay: Option<Box<relay::Link>>,
     /// Sent without an echo into the room whose turn is being flushed.
     pub(super) sent_this_turn: bool,
     pub(super) waker: Option<Waker>,
@@ -42,8 +46,18 @@ pub(super) struct Seat {
 
 /// What it is a member of.
 pub(super) enum At {
-    Room { subscriber: Subscriber, index: usize },
-    Topics { member: Box<TopicSubscriber>, index: usize },
+    Room {
+        subscriber: Subscriber,
+        index: usize,
+    },
+    Topics {
+        member: Box<TopicSubscriber>,
+        index: usize,
+    },
+    /// It has a backend, and asked for the grant of this room.
+    Backend {
+        room: Option<RoomName>,
+    },
 }
 
 impl Seat {
@@ -51,7 +65,7 @@ impl Seat {
     pub(super) fn subscriber(&self) -> Option<&Subscriber> {
         match &self.at {
             At::Room { subscriber, .. } => Some(subscriber),
-            At::Topics { .. } => None,
+            At::Topics { .. } | At::Backend { .. } => None,
         }
     }
 }
@@ -66,24 +80,39 @@ pub(super) struct About {
     pub(super) authority: Authority,
     /// How far its grants reach, where that is less than a token says.
     pub(super) narrowing: Option<Arc<Narrowing>>,
+    /// Where its backend is, if it has one.
+    pub(super) upstream: Option<Arc<Upstream>>,
+    /// What its backend did, where that ended it.
+    pub(super) fault: Option<&'static str>,
     pub(super) _permit: Permit,
 }
 
 impl About {
     /// Whether the session could be admitted by these rules.
     pub(super) fn is_admitted_by(&self, rules: &Rules) -> bool {
-        rules.gate.still_admits(&self.route, self.origin.as_ref(), self.from_cookie, &self.authority)
+        let leads_there = match (&self.upstream, rules.gate.backend_of(&self.route)) {
+            (None, None) => true,
+            (Some(upstream), Some(id)) => {
+                rules.backend(id).is_some_and(|backend| backend.has(upstream.endpoint()))
+            }
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        leads_there
+            && rules.gate.still_admits(&self.route, self.origin.as_ref(), self.from_cookie, &self.authority)
     }
 
     /// Hands the facts of its lines to `tell`.
     pub(super) fn tell(&self, tell: impl FnOnce(&Facts<'_>)) {
         let request = self.request.to_string();
+        let upstream = self.upstream.as_ref().map(|upstream| upstream.endpoint().to_string());
         tell(&Facts {
             request_id: Some(&request),
             peer: Some(self.peer),
             route: Some(&self.route),
             origin: self.origin.as_ref().map(Origin::as_str),
             subject: self.authority.known_subject().map(|subject| &**subject),
+            upstream: upstream.as_deref(),
+            detail: self.fault,
             ..Facts::default()
         });
     }
@@ -142,7 +171,8 @@ impl Held {
 
     /// Whether the peer reads too slowly for what it gets.
     pub(super) fn is_behind(&self) -> bool {
-        self.link.queued_bytes() > self.session.policy().send_queue_bytes
+        // A backend waits for its peer: nobody else does.
+        self.relay.is_none() && self.link.queued_bytes() > self.session.policy().send_queue_bytes
     }
 
     /// Ends the session from our side.

@@ -1,10 +1,10 @@
 //! Owns how a worker carries out the operator's orders.
 //! Never knows who ordered it.
 
-use super::super::opening::until;
+use super::super::clock::until;
 use super::super::orders::{Listed, Order, RoomMember, Whom};
 use super::super::shared::Shared;
-use super::held::{Held, Seat};
+use super::held::{At, Held};
 use super::sessions::Sessions;
 use crate::auth::Identity;
 use crate::broadcast::{Member, RoomId};
@@ -74,12 +74,20 @@ impl Sessions {
     fn renew(&mut self, key: usize, identity: &Identity, now: Instant) -> bool {
         let Some(held) = self.held.get_mut(key) else { return false };
         // Whoever reads updates comes back with its new token.
-        let Some(subscriber) = held.seat.as_ref().and_then(Seat::subscriber) else { return false };
-        let Ok(grant) = identity.grant_within(subscriber.room_name(), held.about.narrowing.as_deref()) else {
+        let less = held.about.narrowing.as_deref();
+        let publisher = match held.seat.as_ref().map(|seat| &seat.at) {
+            Some(At::Room { subscriber, .. }) => {
+                let grant = identity.grant_within(subscriber.room_name(), less);
+                grant.map(|grant| self.shared.hub.publisher(&grant, subscriber))
+            }
+            Some(At::Backend { room: Some(room) }) => identity.grant_within(room, less).map(|_| None),
+            Some(At::Backend { room: None }) => Ok(None),
+            Some(At::Topics { .. }) | None => return false,
+        };
+        let Ok(publisher) = publisher else {
             self.close(key, Rejection::GrantGone, now);
             return false;
         };
-        let publisher = self.shared.hub.publisher(&grant, subscriber);
         held.session.renew(publisher, identity.ends_at().map(|ends_at| until(ends_at, now)));
         held.about.authority = identity.authority().clone();
         self.settle(key, now);
@@ -109,7 +117,11 @@ fn is_meant(whom: &Whom, held: &Held, shared: &Shared) -> bool {
 
 /// The room that a session is in.
 fn room_of(held: &Held) -> Option<&RoomName> {
-    Some(held.seat.as_ref()?.subscriber()?.room_name())
+    match &held.seat.as_ref()?.at {
+        At::Room { subscriber, .. } => Some(subscriber.room_name()),
+        At::Backend { room } => room.as_ref(),
+        At::Topics { .. } => None,
+    }
 }
 
 fn listed(held: &Held, now: Instant) -> Listed {
@@ -125,6 +137,7 @@ fn listed(held: &Held, now: Instant) -> Listed {
         subject: about.authority.subject().to_string(),
         jti: about.authority.jti().map(str::to_owned),
         age_seconds: now.saturating_duration_since(held.session.opened()).as_secs(),
+        upstream: about.upstream.as_ref().map(|upstream| upstream.endpoint().to_string()),
         queued_bytes: held.link.queued_bytes(),
     }
 }

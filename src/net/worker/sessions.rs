@@ -1,24 +1,27 @@
 //! Owns the sessions of one worker: their table, their rooms, their deadlines.
 //! Never knows what a message means, nor another worker.
 
+use super::super::clock::until;
 use super::super::link::{Broken, Came, Scratch};
-use super::super::opening::{Opened, until};
+use super::super::opening::Opened;
 use super::super::shared::{Drain, Shared};
 use super::asking::JudgedMessage;
 use super::held::{About, At, Held, INTERNAL_ERROR, Seat};
 use super::pace::to_be_closed;
 use super::told::{matter, tell_message};
 use crate::broadcast::{Delivery, LocalRooms, Member, Sender};
+use crate::gate::Destination;
 use crate::protocol::Transport;
 use crate::rejection::Rejection;
-use crate::session::{Ear, End, Heard, Opening, Session, Stage};
+use crate::relay::{self, MaskKeys, QUEUE_BYTES_MAX};
+use crate::session::{Ear, End, Heard, Opening, Passed, Session, Stage, Way};
 use slab::Slab;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 /// Reads of one session before the others have their turn.
-const READS_A_TURN: usize = 4;
+pub(super) const READS_A_TURN: usize = 4;
 
 /// The sessions of one worker.
 pub(super) struct Sessions {
@@ -38,6 +41,9 @@ pub(super) struct Sessions {
     /// Sessions that something happened to while their room was written to.
     pub(super) unsettled: Vec<usize>,
     pub(super) serials: u64,
+    /// Frames for the backend of one session.
+    pub(super) onward: Vec<u8>,
+    pub(super) keys: MaskKeys,
     /// Sessions that the drain has closed, of how many.
     drained: usize,
     to_drain: Option<usize>,
@@ -59,6 +65,8 @@ impl Sessions {
             subscribers: Vec::new(),
             unsettled: Vec::new(),
             serials: 0,
+            onward: Vec::new(),
+            keys: MaskKeys::new(),
             drained: 0,
             to_drain: None,
         }
@@ -69,19 +77,29 @@ impl Sessions {
     /// `None` where the token does not grant the room: that was judged before the 101, and
     /// the evidence of membership is made from the same grant here.
     pub(super) fn adopt(&mut self, opened: Opened, now: Instant) -> Option<usize> {
-        let Opened { link, admitted, response, place, permit, peer, request, early } = opened;
+        let Opened { link, admitted, response, backend, place, permit, peer, request, early } = opened;
         let identity = admitted.identity();
-        let grant = identity.grant_within(admitted.room(), admitted.narrowing().map(|less| &**less)).ok()?;
-        let (mut subscriber, publisher) = self.shared.hub.join(&grant, self.worker);
-        if admitted.deflates() {
-            subscriber.take_deflated();
-        }
         let route = admitted.route();
-
         let entry = self.held.vacant_entry();
         let key = entry.key();
         self.serials += 1;
-        let index = self.rooms.join(subscriber.room(), Member(key));
+        let (at, publisher) = match admitted.destination() {
+            Destination::Room(room) => {
+                let grant = identity.grant_within(room, admitted.narrowing().map(|less| &**less)).ok()?;
+                let (mut subscriber, publisher) = self.shared.hub.join(&grant, self.worker);
+                if admitted.deflates() {
+                    subscriber.take_deflated();
+                }
+                let index = self.rooms.join(subscriber.room(), Member(key));
+                (At::Room { subscriber, index }, publisher)
+            }
+            Destination::Backend(call) => (At::Backend { room: call.room().cloned() }, None),
+        };
+        let relay = backend.map(|answered| {
+            let (dialled, backend) = *answered;
+            relay::Link::new(dialled, backend, now)
+        });
+        let (relay, early_of_backend) = relay.unzip();
         let opening = Opening {
             policy: Arc::clone(&route.session),
             // Whoever reads a stream sends by POST.
@@ -90,6 +108,7 @@ impl Sessions {
             transport: admitted.transport(),
             deflates: admitted.deflates(),
             authority_ends: identity.ends_at().map(|ends_at| until(ends_at, now)),
+            way: if relay.is_some() { Way::Backend } else { Way::Room },
         };
         let about = About {
             request,
@@ -99,6 +118,8 @@ impl Sessions {
             from_cookie: admitted.from_cookie(),
             authority: identity.authority().clone(),
             narrowing: admitted.narrowing().cloned(),
+            upstream: relay.as_ref().map(|relay| Arc::clone(relay.upstream())),
+            fault: None,
             _permit: permit,
         };
         self.shared.ledger.sessions().enter();
@@ -109,7 +130,8 @@ impl Sessions {
         entry.insert(Held {
             link,
             session: Session::open(opening, now),
-            seat: Some(Seat { place, at: At::Room { subscriber, index } }),
+            seat: Some(Seat { place, at }),
+            relay: relay.map(Box::new),
             sent_this_turn: false,
             waker: None,
             about: Box::new(about),
@@ -124,6 +146,10 @@ impl Sessions {
             self.scratch.plain.extend_from_slice(&early);
             self.received(key, now);
         }
+        if let Some(mut early) = early_of_backend.filter(|early| !early.is_empty()) {
+            self.heard_backend(key, &mut early, now);
+        }
+        self.send_later(key);
         self.begin(key, now);
         Some(key)
     }
@@ -163,6 +189,9 @@ impl Sessions {
         if let (Poll::Ready(Err(Broken)), Some(held)) = (polled, self.held.get_mut(key)) {
             held.session.peer_gone();
         }
+        if self.held.get(key).is_some_and(|held| held.relay.is_some()) {
+            self.poll_backend(key, cx);
+        }
         self.settle(key, Instant::now());
         match self.held.get(key).map(|held| held.session.stage()) {
             Some(Stage::Over(_)) | None => Poll::Ready(()),
@@ -185,6 +214,11 @@ impl Sessions {
             // Whoever waits for the backend's word reads nothing more: it stays in the socket.
             ready!(self.poll_asking(key, cx));
             let Some(held) = self.held.get_mut(key) else { return Poll::Ready(Ok(())) };
+            let backlog = self.onward.len();
+            if held.relay.as_ref().is_some_and(|relay| relay.is_full() || backlog > QUEUE_BYTES_MAX) {
+                // Sent first: the backend wakes the task when it takes more.
+                return Poll::Pending;
+            }
             match ready!(held.link.poll_read(cx, &mut self.scratch))? {
                 Came::End => {
                     held.session.peer_gone();
@@ -203,7 +237,8 @@ impl Sessions {
         let Some(held) = self.held.get_mut(key) else { return };
         self.frames.clear();
         let counters = self.shared.ledger.worker(self.worker);
-        let Held { session, seat, about, asking, .. } = held;
+        let Held { session, seat, about, asking, relay, .. } = held;
+        let (keys, onward) = (&mut self.keys, &mut self.onward);
         let Shared { events, authorize, .. } = &*self.shared;
         let listened = events.as_deref().and_then(|events| Some((events, events.messages()?)));
         let is_asked = authorize.as_ref().is_some_and(|asked| asked.asks_for_messages(&about.route));
@@ -218,7 +253,12 @@ impl Sessions {
             Heard::Delivered
         };
         let ear: Ear<'_> = if is_asked || listened.is_some() { Some(&mut hear) } else { None };
-        session.receive(&mut self.scratch.plain, now, counters, ear, &mut self.frames);
+        let pass = &mut |passed: Passed<'_>| {
+            if let Some(relay) = relay {
+                relay.pass(passed, keys, onward);
+            }
+        };
+        session.receive(&mut self.scratch.plain, now, counters, ear, &mut self.frames, pass);
         held.say(&self.frames, &mut self.scratch);
         if held.asking.as_ref().is_some_and(|asking| asking.bytes() > held.session.policy().send_queue_bytes)
         {
@@ -277,6 +317,7 @@ impl Sessions {
             held.asking = None;
             held.tell_end(end, &seat, &self.shared);
             self.leave(seat);
+            self.leave_backend(key, end);
         }
         let Some(held) = self.held.get_mut(key) else { return };
         if matches!(held.session.stage(), Stage::Lingering { .. }) && held.link.end_write().is_err() {
@@ -285,7 +326,7 @@ impl Sessions {
         if matches!(held.session.stage(), Stage::Over(_)) {
             held.wake();
         }
-        let due = held.session.next_due().saturating_duration_since(self.epoch).as_millis();
+        let due = held.next_due().saturating_duration_since(self.epoch).as_millis();
         if let Some(slot) = self.due_ms.get_mut(key) {
             *slot = u64::try_from(due).unwrap_or(NEVER);
         }
@@ -300,6 +341,7 @@ impl Sessions {
         let (subscriber, index) = match at {
             At::Room { subscriber, index } => (subscriber, index),
             At::Topics { index, .. } => return self.leave_topics(index),
+            At::Backend { .. } => return,
         };
         let moved = self.rooms.leave(subscriber.room(), index);
         let moved = moved.and_then(|Member(key)| self.held.get_mut(key)?.seat.as_mut());
@@ -366,6 +408,7 @@ impl Sessions {
                 self.frames.clear();
                 held.session.due(now, &mut self.frames);
                 held.say(&self.frames, &mut self.scratch);
+                self.due_backend(key, now);
                 self.settle(key, now);
             }
         }

@@ -50,7 +50,7 @@ pub(super) fn matter(about: &About, room: &Subscriber) -> Matter {
         peer: about.peer,
         origin: about.origin.clone(),
         route: Arc::clone(&about.route),
-        room: room.room_name().clone(),
+        room: Some(room.room_name().clone()),
     }
 }
 

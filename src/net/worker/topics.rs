@@ -1,15 +1,15 @@
 //! Owns the subscribers of updates that a worker has, and writes to them.
 //! Never knows what an update says, nor who may read it.
 
+use super::super::clock::until;
 use super::super::opening::Subscribed;
-use super::super::opening::until;
 use super::held::{About, At, Held, Seat};
 use super::sessions::Sessions;
 use crate::broadcast::Sender;
 use crate::mercure::{Numbered, Subscription, Update};
 use crate::protocol::{Transport, events};
 use crate::rejection::Rejection;
-use crate::session::{Opening, Session};
+use crate::session::{Opening, Session, Way};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,6 +43,7 @@ impl Sessions {
             transport: Transport::Updates,
             deflates: false,
             authority_ends: authority.ends_at().map(|ends_at| until(ends_at, now)),
+            way: Way::Room,
         };
         let about = About {
             request,
@@ -53,6 +54,8 @@ impl Sessions {
             from_cookie: false,
             authority,
             narrowing: None,
+            upstream: None,
+            fault: None,
             _permit: permit,
         };
         self.shared.ledger.sessions().enter();
@@ -63,6 +66,7 @@ impl Sessions {
             link,
             session: Session::open(opening, now),
             seat: Some(Seat { place, at }),
+            relay: None,
             sent_this_turn: false,
             waker: None,
             about: Box::new(about),
