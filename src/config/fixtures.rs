@@ -198,7 +198,9 @@ fn shipped(name: &str) -> String {
 
 #[test]
 fn the_shipped_examples_are_taken_without_a_word() {
-    for name in ["portcullis.production.toml", "portcullis.reference.toml"] {
+    for name in
+        ["portcullis.production.toml", "portcullis.reference.toml", "../deploy/symfony/portcullis.toml"]
+    {
         let findings = findings_of(Place::new().load(&installed(&shipped(name))));
         assert!(findings.is_empty(), "{name}\n{}", findings.render(false));
     }

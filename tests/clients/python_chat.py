@@ -47,7 +47,7 @@ class Gateway:
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
         self.origin = f"https://localhost:{self.port}"
 
-    async def open(self, token, room="lobby", **options):
+    async def open(self, token, room="lobby", path="/chat/", **options):
         context = ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
         options.setdefault("origin", self.origin)
         if "subprotocols" not in options and token is not None:
@@ -55,7 +55,7 @@ class Gateway:
         for attempt in range(200):
             try:
                 return await websockets.connect(
-                    f"wss://localhost:{self.port}/chat/{room}", ssl=context, open_timeout=PATIENCE, **options
+                    f"wss://localhost:{self.port}{path}{room}", ssl=context, open_timeout=PATIENCE, **options
                 )
             except ConnectionRefusedError:
                 await asyncio.sleep(0.02)
