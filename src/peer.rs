@@ -1,4 +1,4 @@
-//! Owns the address of the other end of a socket and the prefix by which it is limited.
+//! Owns who is at the other end of a socket: its address, the prefix by which it is limited, its certificate.
 //! Never knows a limit.
 
 use ipnet::IpNet;
@@ -80,6 +80,25 @@ impl Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// What the certificate of a peer says, once it has been found good. The text is an authority's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The first URI or DNS name of its subject, else the common name.
+    pub name: Option<Box<str>>,
+    /// The hash of all of it, by which it is known (RFC 8705 section 3.1).
+    pub sha256: [u8; 32],
+    /// Seconds since 1970.
+    pub not_after: u64,
+}
+
+impl ClientCertificate {
+    /// The hash as it is logged.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.sha256.iter().map(|octet| format!("{octet:02x}")).collect()
     }
 }
 

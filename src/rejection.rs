@@ -116,6 +116,13 @@ reasons! {
     TlsPlaintext "tls_plaintext" Answer::Drop;
     /// A server name that is not served (RFC 6455 section 4.2.2).
     SniUnknown "sni_unknown" Answer::Drop;
+    /// No certificate of the peer where one is required. rustls sends the alert.
+    ClientCertificateMissing "client_certificate_missing" Answer::Drop;
+    /// A certificate of the peer by a stranger, one that has run out, or one of which it cannot be
+    /// known whether it is revoked.
+    ClientCertificateInvalid "client_certificate_invalid" Answer::Drop;
+    /// A certificate of the peer that its authority has revoked (RFC 5280 section 5).
+    ClientCertificateRevoked "client_certificate_revoked" Answer::Drop;
     /// A request head that was not complete in time.
     HeadTimeout "head_timeout" Answer::Drop;
     /// The peer left before it had a WebSocket.

@@ -6,7 +6,10 @@
 
 use super::*;
 use crate::room::RoomName;
-use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
+    PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SerialNumber, date_time_ymd,
+};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
@@ -26,6 +29,10 @@ impl Place {
         place.put("certs/server.pem", 0o644, &certificate(&key, &["chat.example.com", "127.0.0.1"], 2040));
         place.put("certs/expired.pem", 0o644, &certificate(&key, &["chat.example.com"], 2026));
         place.put("certs/wildcard.pem", 0o644, &certificate(&key, &["*.example.com"], 2040));
+        let (authority, list, old_list) = authority();
+        place.put("certs/clients.pem", 0o644, &authority);
+        place.put("certs/clients.crl", 0o644, &list);
+        place.put("certs/clients-old.crl", 0o644, &old_list);
         place.put("certs/other.key", 0o600, &KeyPair::generate().expect("a key").serialize_pem());
         let signing = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
         place.put("jwt-private.pem", 0o600, &signing.serialize_pem());
@@ -76,6 +83,27 @@ fn certificate(key: &KeyPair, names: &[&str], last_year: i32) -> String {
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(last_year, 11, 1);
     params.self_signed(key).expect("a certificate").pem()
+}
+
+/// Who certifies peers, a list of what it has revoked, and one that has run out.
+fn authority() -> (String, String, String) {
+    let key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).expect("an authority").pem();
+    let issuer = Issuer::new(params, key);
+    let list = |last_year: i32| {
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(last_year, 11, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&issuer).expect("a list").pem().expect("PEM")
+    };
+    (certificate, list(2040), list(2026))
 }
 
 /// A JWKS with the key's public half (RFC 7517, RFC 7518 section 6.2.1).

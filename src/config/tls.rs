@@ -1,11 +1,14 @@
-//! Owns `[tls]`: which certificates and keys, and the oldest version.
+//! Owns `[tls]`: which certificates and keys, the oldest version, and whose certificates peers may show.
 //! Never knows TLS.
 
 use super::document::{At, Section};
 use super::files::{Folder, PEM_BYTES_MAX};
 use super::findings::Span;
 use super::mask::quoted;
-use crate::net::tls::{Certificate, Fault, FaultyPart, Material, MinVersion, Pair};
+use crate::net::tls::{
+    Certificate, ClientAuth, ClientAuthMode, ClientAuthorities, Fault, FaultyPart, Material, MinVersion,
+    Pair, RevocationLists,
+};
 use crate::secret::Secret;
 use std::path::PathBuf;
 
@@ -15,6 +18,7 @@ pub(super) struct TlsFacts {
     /// `[[tls.certificates]]`.
     more: Vec<PairFacts>,
     min_version: MinVersion,
+    client_auth: Option<ClientAuth>,
     /// The files, for who watches them.
     pub(super) paths: Vec<PathBuf>,
 }
@@ -43,8 +47,7 @@ pub(super) fn read(mut section: Section<'_>, folder: &Folder, now: u64) -> TlsFa
         facts.more.push(default);
         facts.paths.extend(paths);
     }
-    let help = "take it out; tokens say who a peer is";
-    section.refuse("client_ca", "is not supported in this version", help);
+    facts.client_auth = client_auth(&mut section, folder, now, &mut facts.paths);
     section.finish();
     facts
 }
@@ -73,7 +76,7 @@ pub(super) fn read_pair(section: &mut Section<'_>, folder: &Folder, now: u64) ->
             }
         }),
     };
-    TlsFacts { default, more: Vec::new(), min_version: MinVersion::Tls13, paths }
+    TlsFacts { default, more: Vec::new(), min_version: MinVersion::Tls13, client_auth: None, paths }
 }
 
 impl TlsFacts {
@@ -115,7 +118,7 @@ impl TlsFacts {
         // Each is judged, so that all faults are told at once.
         let more: Vec<Option<Pair>> = self.more.into_iter().map(|pair| pair.pair(section)).collect();
         let more = more.into_iter().collect::<Option<Vec<Pair>>>()?;
-        Material::new(default?, more, self.min_version, served)
+        Material::new(default?, more, self.min_version, self.client_auth.as_ref(), served)
             .map_err(|fault| tell(section, None, fault))
             .ok()
     }
@@ -182,6 +185,67 @@ fn min_version(section: &mut Section<'_>) -> MinVersion {
             MinVersion::Tls13
         }
     }
+}
+
+/// Takes `client_ca`, `client_crl` and `client_auth`: whether and how peers must show a certificate.
+fn client_auth(
+    section: &mut Section<'_>,
+    folder: &Folder,
+    now: u64,
+    paths: &mut Vec<PathBuf>,
+) -> Option<ClientAuth> {
+    let authorities = section.string("client_ca");
+    let lists = section.strings("client_crl");
+    let mode = client_auth_mode(section);
+    let Some(authorities) = authorities else {
+        let help = "name with `client_ca` who certifies peers, or take this out";
+        if let Some(At { span, .. }) = &lists {
+            section.bad("client_crl", span.clone(), "is of no use without `client_ca`", help);
+        }
+        if let Some(At { span, .. }) = &mode {
+            section.bad("client_auth", span.clone(), "is of no use without `client_ca`", help);
+        }
+        return None;
+    };
+    let mut read = |path: &At<String>| {
+        paths.push(folder.resolve(&path.value));
+        folder.public(&path.value, PEM_BYTES_MAX).map_err(|fault| {
+            section.notes().error(Some(path.span.clone()), fault.message, fault.help);
+        })
+    };
+    let tell_at = |path: &At<String>, fault: Fault| tell(section, Some(path.span.clone()), fault);
+    let known = read(&authorities)
+        .and_then(|pem| ClientAuthorities::from_pem(&pem).map_err(|fault| tell_at(&authorities, fault)));
+    let at = lists.as_ref().map(|lists| lists.span.clone());
+    let revoked: Vec<Result<RevocationLists, ()>> = lists
+        .iter()
+        .flat_map(|lists| &lists.value)
+        .map(|path| {
+            let pem = read(path)?;
+            RevocationLists::from_pem(&pem, now).map_err(|fault| tell_at(path, fault))
+        })
+        .collect();
+    let revoked: Result<Vec<RevocationLists>, ()> = revoked.into_iter().collect();
+    let mode = mode.map_or(ClientAuthMode::Required, |mode| mode.value);
+    ClientAuth::new(known.ok()?, revoked.ok()?, mode).map_err(|fault| tell(section, at, fault)).ok()
+}
+
+fn client_auth_mode(section: &mut Section<'_>) -> Option<At<ClientAuthMode>> {
+    let mode = section.string("client_auth")?;
+    let value = match mode.value.as_str() {
+        "required" => ClientAuthMode::Required,
+        "optional" => {
+            let cost = "who has no certificate gets as far as its token";
+            section.loosened("client_auth", mode.span.clone(), "\"required\"", cost);
+            ClientAuthMode::Optional
+        }
+        _ => {
+            let help = "write \"required\", or \"optional\" for peers that have none";
+            section.bad("client_auth", mode.span, "is neither \"required\" nor \"optional\"", help);
+            return None;
+        }
+    };
+    Some(At { value, span: mode.span })
 }
 
 const DAY: u64 = 86_400;

@@ -1,7 +1,7 @@
 //! Owns the facts of a log line and how what came from outside is made harmless.
 //! Never knows where a line goes.
 
-use crate::peer::Peer;
+use crate::peer::{ClientCertificate, Peer};
 use std::borrow::Cow;
 
 /// What a line may tell. Host, server name, path, query, token, cookie, key and payload
@@ -12,6 +12,8 @@ pub struct Facts<'a> {
     pub request_id: Option<&'a str>,
     /// The other end of the socket.
     pub peer: Option<Peer>,
+    /// The certificate that the peer has shown, once it is verified.
+    pub client_certificate: Option<&'a ClientCertificate>,
     /// The configured path of the route.
     pub route: Option<&'a str>,
     /// The origin if it parses, else `malformed`.

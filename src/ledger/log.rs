@@ -2,6 +2,7 @@
 //! Never knows what happened; a full pipe never stops a worker.
 
 use super::line::{Facts, clean};
+use crate::peer::ClientCertificate;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,6 +62,10 @@ struct JsonLine<'a> {
     request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_certificate: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_certificate_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,12 +185,15 @@ fn level_name(level: Level) -> &'static str {
 fn json(level: Level, event: &str, facts: &Facts<'_>) -> String {
     let time = now();
     let (origin, subject) = (facts.origin.map(clean), facts.subject.map(clean));
+    let holder = facts.client_certificate.and_then(|known| known.name.as_deref()).map(clean);
     let line = JsonLine {
         time: &time,
         level: level_name(level),
         event,
         request_id: facts.request_id,
         peer: facts.peer.map(|peer| peer.to_string()),
+        client_certificate: holder.as_deref(),
+        client_certificate_sha256: facts.client_certificate.map(ClientCertificate::fingerprint),
         route: facts.route,
         origin: origin.as_deref(),
         subject: subject.as_deref(),
@@ -205,12 +213,15 @@ fn text(level: Level, event: &str, facts: &Facts<'_>) -> String {
     let mut add = |name: &str, value: &str| {
         line.push_str(&format!(" {name}={value}"));
     };
+    let holder = facts.client_certificate.and_then(|known| known.name.as_deref());
     let number = |value: Option<u16>| value.map(|n| n.to_string());
     let fields = [
         ("reason", facts.reason.map(str::to_owned)),
         ("status", number(facts.status)),
         ("code", number(facts.code)),
         ("peer", facts.peer.map(|peer| peer.to_string())),
+        ("client_certificate", holder.map(|name| format!("{:?}", clean(name)))),
+        ("client_certificate_sha256", facts.client_certificate.map(ClientCertificate::fingerprint)),
         ("route", facts.route.map(str::to_owned)),
         ("origin", facts.origin.map(|origin| clean(origin).into_owned())),
         ("subject", facts.subject.map(|subject| format!("{:?}", clean(subject)))),

@@ -1,7 +1,7 @@
 //! Owns one connection's socket and TLS, and what could not be sent yet.
 //! Never knows what the octets mean.
 
-use crate::net::tls::{TlsFault, TlsState, TlsWire};
+use crate::net::tls::{TlsState, TlsWire};
 use bytes::Bytes;
 use socket2::SockRef;
 use std::collections::VecDeque;
@@ -203,7 +203,7 @@ impl Link {
                 Ok(if scratch.plain.is_empty() { Came::End } else { Came::Octets })
             }
             Ok(TlsState::Established | TlsState::Handshaking) => Ok(Came::Octets),
-            Err(TlsFault::Protocol | TlsFault::Plaintext | TlsFault::ServerName) => Err(Broken),
+            Err(_) => Err(Broken),
         })
     }
 

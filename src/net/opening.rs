@@ -1,6 +1,7 @@
 //! Owns one connection from accept to the 101, or to its refusal, under one deadline.
 //! Never knows a rule: it brings the octets to floor 1 and carries out the answer.
 
+mod farewell;
 mod posted;
 
 use super::answer;
@@ -11,7 +12,7 @@ use super::http::serve;
 use super::judged::{Judged, hear, judge_request};
 use super::link::{Link, Scratch};
 use super::listener::{Accepted, Permit};
-use super::outcome::{bare, log};
+use super::outcome::{bare, log, reason_of};
 use super::proxied::{ProxyProtocol, read_header};
 use super::shared::{Rules, Shared};
 use super::tls::{TlsFault, TlsState, TlsWire};
@@ -19,26 +20,17 @@ use crate::auth::Identity;
 use crate::gate::{Admitted, Caller, Destination, HeadProgress, Reader, Refused, Subscribing, judge_head};
 use crate::ledger::RequestId;
 use crate::origin::Origin;
-use crate::peer::Peer;
+use crate::peer::{ClientCertificate, Peer};
 use crate::protocol::events::COMMENT;
 use crate::rejection::{Answer, Rejection};
 use crate::relay::{Backend, Dialled};
 use crate::throttle::CountPermit;
-use socket2::SockRef;
 use std::cell::RefCell;
 use std::io;
-use std::net::Shutdown;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::io::Interest;
+use std::time::Instant;
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
-
-/// What is read and dropped after a refusal, so that the answer is not lost to a reset.
-const DROPPED_BYTES_MAX: usize = 64 << 10;
-const DROP_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often it is looked whether a peer that sends on has ended.
-const PEER_LOOK: Duration = Duration::from_millis(20);
 
 /// A connection whose 101 is made. Whoever takes it over sends that, so that no message of
 /// its room falls between the two.
@@ -51,6 +43,7 @@ pub(super) struct Opened {
     pub(super) place: CountPermit<Arc<str>>,
     pub(super) permit: Permit,
     pub(super) peer: Peer,
+    pub(super) client: Option<Box<ClientCertificate>>,
     pub(super) request: RequestId,
     /// What the peer sent behind its head.
     pub(super) early: Vec<u8>,
@@ -64,6 +57,7 @@ pub(super) struct Subscribed {
     pub(super) place: CountPermit<Arc<str>>,
     pub(super) permit: Permit,
     pub(super) peer: Peer,
+    pub(super) client: Option<Box<ClientCertificate>>,
     pub(super) request: RequestId,
     /// The peer sent octets behind its head.
     pub(super) is_early: bool,
@@ -79,33 +73,44 @@ pub(super) enum Entered {
 pub(super) async fn open(accepted: Accepted, shared: &Shared, scratch: &RefCell<Scratch>) -> Option<Entered> {
     let Accepted { socket, peer, permit, overload, by_proxy } = accepted;
     let (request, began) = (RequestId::next(), Instant::now());
-    let mut opening =
-        Opening { socket, peer, permit, request, began, tls: None, plain: Vec::new(), shared, scratch };
+    let mut opening = Opening {
+        socket,
+        peer,
+        permit,
+        request,
+        began,
+        tls: None,
+        client: None,
+        plain: Vec::new(),
+        shared,
+        scratch,
+    };
     let rules = shared.rules.load_full();
 
     let (refused, response) = match opening.answer(&rules, overload, by_proxy).await {
         Ok(Verdict::Admitted { admitted, place, response, head_bytes, backend }) => {
-            let Opening { socket, peer, permit, tls, mut plain, .. } = opening;
+            let Opening { socket, peer, permit, tls, client, mut plain, .. } = opening;
             let Some(tls) = tls else {
-                log(shared, bare(Rejection::HandshakeFailed), peer, request);
+                log(shared, bare(Rejection::HandshakeFailed), peer, client.as_deref(), request);
                 return None;
             };
             let early = plain.split_off(head_bytes.min(plain.len()));
             let link = Link::new(socket, tls);
             let admitted = *admitted;
-            let opened = Opened { link, admitted, response, backend, place, permit, peer, request, early };
+            let opened =
+                Opened { link, admitted, response, backend, place, permit, peer, client, request, early };
             return Some(Entered::Room(Box::new(opened)));
         }
         Ok(Verdict::Subscribed { subscribing, place, response, head_bytes }) => {
-            let Opening { socket, peer, permit, tls, plain, .. } = opening;
+            let Opening { socket, peer, permit, tls, client, plain, .. } = opening;
             let Some(tls) = tls else {
-                log(shared, bare(Rejection::HandshakeFailed), peer, request);
+                log(shared, bare(Rejection::HandshakeFailed), peer, client.as_deref(), request);
                 return None;
             };
             let (link, is_early) = (Link::new(socket, tls), plain.len() > head_bytes);
             let subscribing = *subscribing;
             let subscribed =
-                Subscribed { link, subscribing, response, place, permit, peer, request, is_early };
+                Subscribed { link, subscribing, response, place, permit, peer, client, request, is_early };
             return Some(Entered::Topics(Box::new(subscribed)));
         }
         Ok(Verdict::Answered { response }) => (None, Some(response)),
@@ -113,7 +118,7 @@ pub(super) async fn open(accepted: Accepted, shared: &Shared, scratch: &RefCell<
         Err(reason) => (Some(bare(reason)), None),
     };
     if let Some(refused) = refused {
-        log(shared, refused, opening.peer, request);
+        log(shared, refused, opening.peer, opening.client.as_deref(), request);
     }
     if let Some(response) = response {
         // The peer's place is held until its answer is out: a flood of refusals is counted.
@@ -172,6 +177,7 @@ struct Opening<'a> {
     request: RequestId,
     began: Instant,
     tls: Option<TlsWire>,
+    client: Option<Box<ClientCertificate>>,
     /// Plaintext that came.
     plain: Vec<u8>,
     shared: &'a Shared,
@@ -372,13 +378,12 @@ impl Opening<'_> {
                 Ok(TlsState::Handshaking) => sent.map_err(|_| Rejection::HandshakeAbandoned)?,
                 Ok(TlsState::Established) => {
                     let server_name = tls.take_server_name();
+                    self.client = tls.client_certificate().map(Box::new);
                     self.tls = Some(tls);
                     return Ok(server_name);
                 }
                 Ok(TlsState::PeerClosed) => return Err(Rejection::HandshakeAbandoned),
-                Err(TlsFault::Plaintext) => return Err(Rejection::TlsPlaintext),
-                Err(TlsFault::ServerName) => return Err(Rejection::SniUnknown),
-                Err(TlsFault::Protocol) => return Err(Rejection::TlsFailed),
+                Err(fault) => return Err(reason_of(fault)),
             }
         }
     }
@@ -447,38 +452,6 @@ impl Opening<'_> {
         let end = tls.write(plain, &mut cipher, 0).map_err(|_| io::ErrorKind::InvalidData)?;
         cipher.truncate(end);
         send_all(&self.socket, &cipher).await
-    }
-
-    /// Sends the answer, ends the write side, and drops what still comes.
-    async fn say_goodbye(&mut self, response: &[u8]) {
-        let deadline = Instant::now() + DROP_TIMEOUT;
-        let farewell = async {
-            self.send(response).await?;
-            let mut alert = Vec::new();
-            if let Some(tls) = &mut self.tls {
-                tls.close_notify(&mut alert);
-            }
-            send_all(&self.socket, &alert).await?;
-            SockRef::from(&self.socket).shutdown(Shutdown::Write)?;
-            let mut dropped = 0;
-            while dropped < DROPPED_BYTES_MAX {
-                self.socket.readable().await?;
-                match self.socket.try_read(&mut self.scratch.borrow_mut().cipher_in) {
-                    Ok(0) => break,
-                    Ok(n) => dropped += n,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(error),
-                }
-            }
-            // More is not read. But closed now, with octets unread, the socket would send a
-            // reset, and a peer that is still writing would lose the answer to it.
-            while !self.socket.ready(Interest::READABLE).await?.is_read_closed() {
-                tokio::time::sleep(PEER_LOOK).await;
-            }
-            Ok::<(), io::Error>(())
-        };
-        // The peer may be gone, or never end: either way the socket is closed now.
-        let _ = timeout_at(deadline.into(), farewell).await;
     }
 }
 

@@ -19,6 +19,7 @@ mod authorize;
 mod certificates;
 mod chat;
 mod check_command;
+mod client_certificates;
 mod compile_fail;
 mod compression;
 mod crowd;

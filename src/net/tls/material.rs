@@ -1,8 +1,8 @@
 //! Owns what TLS is made of: certificate, key, versions, and which names are answered.
 //! Never knows a socket, a file, nor why a name is served.
 
-use super::Certificate;
 use super::server_name;
+use super::{Certificate, ClientAuth};
 use crate::secret::Secret;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
@@ -73,7 +73,8 @@ pub struct Material {
 impl Material {
     /// What a listener is made of. `more`: shown in place of `default` to a peer that asks for one
     /// of their DNS names. `served`: whether a server name in lower case is answered; a peer that
-    /// names none, or an address, is always shown `default`.
+    /// names none, or an address, is always shown `default`. `client_auth`: how certificates of peers
+    /// are judged, where they are asked for.
     ///
     /// # Errors
     ///
@@ -82,6 +83,7 @@ impl Material {
         default: Pair,
         more: Vec<Pair>,
         min_version: MinVersion,
+        client_auth: Option<&ClientAuth>,
         served: impl Fn(&str) -> bool + Send + Sync + 'static,
     ) -> Result<Material, Fault> {
         let versions: &[&SupportedProtocolVersion] = match min_version {
@@ -93,7 +95,11 @@ impl Material {
         let builder = builder.with_protocol_versions(versions).map_err(|_| ours())?;
         let key = Arc::clone(&default.key);
         let resolver = Arc::new(ByServerName::new(default, more, Box::new(served)));
-        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        let builder = match client_auth {
+            Some(client_auth) => builder.with_client_cert_verifier(client_auth.verifier()),
+            None => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config.ignore_client_order = true;
         // Early data can be replayed (RFC 8446 section 8): a handshake must run once.
@@ -101,8 +107,13 @@ impl Material {
         config.send_half_rtt_data = false;
         // Tickets are sealed by a key of this process that rotates, so that nothing is stored for a peer.
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.ticketer = aws_lc_rs::Ticketer::new().map_err(|_| ours())?;
-        config.send_tls13_tickets = 1;
+        // Who resumes shows no certificate, so that one which is revoked by now would not be noticed:
+        // with certificates of peers each connection has a whole handshake.
+        config.send_tls13_tickets = 0;
+        if client_auth.is_none() {
+            config.ticketer = aws_lc_rs::Ticketer::new().map_err(|_| ours())?;
+            config.send_tls13_tickets = 1;
+        }
         config.require_ems = true;
         config.enable_secret_extraction = false;
         config.key_log = Arc::new(rustls::NoKeyLog {});
@@ -283,7 +294,7 @@ mod tests {
         fn material(&self, min_version: MinVersion) -> Result<Material, Fault> {
             let certificate = Certificate::from_pem(self.certificate.as_bytes())?;
             let key = Secret::new(self.key.clone().into_bytes());
-            Material::new(Pair::new(certificate, &key)?, Vec::new(), min_version, |name| {
+            Material::new(Pair::new(certificate, &key)?, Vec::new(), min_version, None, |name| {
                 name == "chat.example.com"
             })
         }

@@ -3,6 +3,8 @@
 
 mod certificate;
 mod client;
+mod client_auth;
+mod client_certificate;
 mod material;
 mod pinned;
 mod server_name;
@@ -10,6 +12,7 @@ mod wire;
 
 pub use certificate::Certificate;
 pub use client::ClientTls;
+pub use client_auth::{ClientAuth, ClientAuthMode, ClientAuthorities, RevocationLists};
 pub use material::{Fault, FaultyPart, Material, MinVersion, Pair};
 pub use pinned::connect_pinned;
 /// What takes a connection of the internal port through its TLS handshake.

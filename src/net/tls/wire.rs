@@ -4,10 +4,11 @@
 //! The buffered API keeps 4 KiB of read buffer for every idle connection and copies each
 //! broadcast once more; this one keeps nothing while no record is half-read.
 
-use super::{Material, server_name};
+use super::{Material, client_certificate, server_name};
+use crate::peer::ClientCertificate;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError};
-use rustls::{Error, ServerConfig};
+use rustls::{CertificateError, Error, ServerConfig};
 use std::sync::Arc;
 
 /// Why a TLS connection cannot go on.
@@ -17,6 +18,13 @@ pub enum TlsFault {
     Plaintext,
     /// A server name that is not served.
     ServerName,
+    /// No certificate of the peer where one is required.
+    CertificateMissing,
+    /// A certificate of the peer that its authority has revoked.
+    CertificateRevoked,
+    /// A certificate of the peer that is not good: of a stranger, run out, without proof, or of
+    /// which it cannot be known whether it is revoked.
+    CertificateInvalid,
     /// Anything else: version, suite, ALPN, a broken record, an alert of the peer.
     Protocol,
 }
@@ -74,6 +82,12 @@ impl TlsWire {
     /// session's life.
     pub fn take_server_name(&mut self) -> Option<Box<str>> {
         self.server_name.take()
+    }
+
+    /// What the peer's certificate says of it, where one was asked for, shown and found good.
+    #[must_use]
+    pub fn client_certificate(&self) -> Option<ClientCertificate> {
+        self.connection.peer_certificates()?.first().map(client_certificate::read)
     }
 
     /// Takes ciphertext as it came: plaintext goes to `plain`, what must be sent to `out`
@@ -251,6 +265,10 @@ fn encode(out: &mut Vec<u8>, data: &mut EncodeTlsData<'_, ServerConnectionData>)
 fn fault(error: &Error, looks_like_http: bool) -> TlsFault {
     match error {
         Error::InvalidMessage(_) if looks_like_http => TlsFault::Plaintext,
+        // There is no other certificate that a server judges.
+        Error::NoCertificatesPresented => TlsFault::CertificateMissing,
+        Error::InvalidCertificate(CertificateError::Revoked) => TlsFault::CertificateRevoked,
+        Error::InvalidCertificate(_) | Error::InvalidCertRevocationList(_) => TlsFault::CertificateInvalid,
         // What rustls says when the resolver has no certificate for the name.
         Error::General(_) => TlsFault::ServerName,
         _ => TlsFault::Protocol,

@@ -12,7 +12,7 @@ use crate::codec;
 use crate::ledger::{Facts, RequestId};
 use crate::mercure::TopicSubscriber;
 use crate::origin::Origin;
-use crate::peer::Peer;
+use crate::peer::{ClientCertificate, Peer};
 use crate::rejection::Rejection;
 use crate::relay::{self, Upstream};
 use crate::room::RoomName;
@@ -74,6 +74,8 @@ impl Seat {
 pub(super) struct About {
     pub(super) request: RequestId,
     pub(super) peer: Peer,
+    /// The certificate that the peer has shown.
+    pub(super) client: Option<Box<ClientCertificate>>,
     pub(super) route: Arc<str>,
     pub(super) origin: Option<Origin>,
     pub(super) from_cookie: bool,
@@ -108,6 +110,7 @@ impl About {
         tell(&Facts {
             request_id: Some(&request),
             peer: Some(self.peer),
+            client_certificate: self.client.as_deref(),
             route: Some(&self.route),
             origin: self.origin.as_ref().map(Origin::as_str),
             subject: self.authority.known_subject().map(|subject| &**subject),

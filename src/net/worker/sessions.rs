@@ -77,7 +77,8 @@ impl Sessions {
     /// `None` where the token does not grant the room: that was judged before the 101, and
     /// the evidence of membership is made from the same grant here.
     pub(super) fn adopt(&mut self, opened: Opened, now: Instant) -> Option<usize> {
-        let Opened { link, admitted, response, backend, place, permit, peer, request, early } = opened;
+        let Opened { link, admitted, response, backend, place, permit, peer, client, request, early } =
+            opened;
         let identity = admitted.identity();
         let route = admitted.route();
         let entry = self.held.vacant_entry();
@@ -113,6 +114,7 @@ impl Sessions {
         let about = About {
             request,
             peer,
+            client,
             route: Arc::clone(&route.label),
             origin: admitted.origin().cloned(),
             from_cookie: admitted.from_cookie(),

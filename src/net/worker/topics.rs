@@ -18,7 +18,8 @@ impl Sessions {
     /// Takes over a connection that subscribes: its response, what it has missed, and from then on
     /// every update, in one step; its key.
     pub(super) fn adopt_subscriber(&mut self, opened: Subscribed, now: Instant) -> usize {
-        let Subscribed { link, subscribing, mut response, place, permit, peer, request, is_early } = opened;
+        let Subscribed { link, subscribing, mut response, place, permit, peer, client, request, is_early } =
+            opened;
         let authority = subscribing.authority().clone();
         let route = Arc::clone(subscribing.route());
         let origin = subscribing.origin().cloned();
@@ -48,6 +49,7 @@ impl Sessions {
         let about = About {
             request,
             peer,
+            client,
             route: Arc::clone(&route.label),
             origin,
             // A hub never reports an origin: it refuses it.
