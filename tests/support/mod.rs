@@ -40,6 +40,11 @@ use std::time::Duration;
 /// The longest that anything is waited for: far over every deadline that the tests configure.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Whether `tests/run --long` asks for the long form of a test.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("TESTS_LONG").is_some()
+}
+
 /// Waits until something is so.
 pub(crate) fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     let deadline = std::time::Instant::now() + PATIENCE;
