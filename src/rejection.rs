@@ -237,6 +237,11 @@ reasons! {
     /// Fetch metadata that no WebSocket handshake of a browser has.
     FetchMetadata "fetch_metadata" refuse(403, "The fetch metadata does not fit");
 
+    // --- certificate of the peer
+    /// No certificate where the route requires one.
+    ClientCertificateRequired "client_certificate_required"
+        refuse(403, "A client certificate is required here");
+
     // --- credential
     /// No credential in a permitted place.
     CredentialMissing "credential_missing"
@@ -277,6 +282,9 @@ reasons! {
     TicketMisused "ticket_misused" CREDENTIAL_INVALID;
     /// Revoked by the operator.
     TokenRevoked "token_revoked" CREDENTIAL_INVALID;
+    /// Bound to another certificate than the peer has shown (RFC 8705), to something that is not known
+    /// here (RFC 7800), or to none where it must be.
+    TokenBinding "token_binding" CREDENTIAL_INVALID;
     /// No subject, or one that is no clean name.
     TokenSubject "token_subject" CREDENTIAL_INVALID;
 

@@ -18,7 +18,7 @@ use libfuzzer_sys::fuzz_target;
 use portcullis::auth::{CredentialPolicy, Revocations, Tickets};
 use portcullis::codec;
 use portcullis::gate::{Caller, Gate, Host, HostPolicy, LoggedOrigin, OriginPolicy, PathPattern, Route};
-use portcullis::gate::{Throttles, UpgradeRequest};
+use portcullis::gate::{CertificateNeed, Serves, Throttles, UpgradeRequest};
 use portcullis::peer::{Peer, PrefixLengths};
 use portcullis::protocol::SessionPolicy;
 use portcullis::rejection::{Answer, Rejection};
@@ -90,6 +90,7 @@ fn admitted(request: &Parts, server_name: Option<&str>) -> Result<Outcome, Rejec
     let caller = Caller {
         prefix: Peer::new([192, 0, 2, 1].into()).prefix(PrefixLengths::default()),
         server_name,
+        client: None,
         now: *BEGIN,
         unix_now: NOW,
     };
@@ -247,6 +248,7 @@ fn gate() -> Gate {
         pattern: PathPattern::parse("/chat/{room}").expect("a path"),
         label: "/chat/{room}".into(),
         room: None,
+        serves: Serves::Rooms,
         origins: OriginPolicy::new(&allow, false).expect("origins"),
         credentials: CredentialPolicy {
             header: true,
@@ -254,6 +256,7 @@ fn gate() -> Gate {
             cookie: Some("token".into()),
             ticket: false,
         },
+        client_certificate: CertificateNeed::Optional,
         lifetimes: LIFETIMES,
         subprotocols: SUBPROTOCOLS.map(Box::from).to_vec(),
         streams: None,
@@ -262,7 +265,6 @@ fn gate() -> Gate {
         deflate: false,
         session: Arc::new(session()),
         connections_per_subject: 2,
-        deflate: false,
     };
     let hosts = HostPolicy::new(&hosts).expect("hosts");
     Gate { hosts, routes: vec![Arc::new(route)], verifier: Arc::new(verifier()) }

@@ -13,6 +13,8 @@ pub struct Authority {
     pub(super) jti: Option<Box<str>>,
     pub(super) issued_at: Option<u64>,
     pub(super) ends_at: Option<u64>,
+    /// The certificate that its holder must show.
+    pub(super) bound_to: Option<Box<[u8; 32]>>,
 }
 
 impl Authority {
@@ -21,7 +23,7 @@ impl Authority {
     #[must_use]
     pub fn anonymous() -> Authority {
         let subject = Arc::from("");
-        Authority { issuer: None, key: 0, subject, jti: None, issued_at: None, ends_at: None }
+        Authority { issuer: None, key: 0, subject, jti: None, issued_at: None, ends_at: None, bound_to: None }
     }
 
     /// Whether it is nobody in particular: a subject of a token is never empty.
@@ -58,6 +60,12 @@ impl Authority {
     #[must_use]
     pub fn issued_at(&self) -> Option<u64> {
         self.issued_at
+    }
+
+    /// The SHA-256 of the certificate that the token is bound to, if it is (RFC 8705 section 3.1).
+    #[must_use]
+    pub fn bound_to(&self) -> Option<&[u8; 32]> {
+        self.bound_to.as_deref()
     }
 
     /// `exp` plus leeway, in seconds since 1970-01-01.

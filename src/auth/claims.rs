@@ -9,6 +9,8 @@ use super::lifetime::{Lifetimes, Times};
 use super::verifier::SubjectNeed;
 use crate::rejection::Rejection;
 use crate::room::RoomPattern;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::sync::Arc;
 
 /// A claims set whose form is right. Not one claim is trusted.
@@ -22,6 +24,8 @@ pub(super) struct Facts {
     pub(super) ends_at: Option<u64>,
     pub(super) subscribe: Vec<RoomPattern>,
     pub(super) publish: Vec<RoomPattern>,
+    /// The SHA-256 of the certificate that its holder must show.
+    pub(super) bound_to: Option<Box<[u8; 32]>>,
 }
 
 impl<'a> ClaimsSet<'a> {
@@ -71,6 +75,7 @@ impl<'a> ClaimsSet<'a> {
             ends_at,
             subscribe: self.patterns(&issuer.claims.subscribe)?,
             publish: self.patterns(&issuer.claims.publish)?,
+            bound_to: self.binding()?,
         })
     }
 
@@ -128,6 +133,25 @@ impl<'a> ClaimsSet<'a> {
                 Err(Rejection::TokenClaims)
             }
         }
+    }
+
+    /// `cnf` (RFC 7800): by which key or certificate the holder must prove itself. A token that asks for a
+    /// proof that is not known here is good with nobody.
+    fn binding(&self) -> Result<Option<Box<[u8; 32]>>, Rejection> {
+        let confirmation = match self.0.get("cnf") {
+            None => return Ok(None),
+            Some(Json::Object(confirmation)) => confirmation,
+            Some(Json::Integer(_) | Json::String(_) | Json::Array(_) | Json::Other) => {
+                return Err(Rejection::TokenBinding);
+            }
+        };
+        let Some(Json::String(thumbprint)) = confirmation.get("x5t#S256").filter(|_| confirmation.len() == 1)
+        else {
+            return Err(Rejection::TokenBinding);
+        };
+        let decoded = URL_SAFE_NO_PAD.decode(thumbprint.as_bytes()).map_err(|_| Rejection::TokenBinding)?;
+        let sha256 = <[u8; 32]>::try_from(decoded).map_err(|_| Rejection::TokenBinding)?;
+        Ok(Some(Box::new(sha256)))
     }
 
     fn text(&self, name: &str) -> Result<Option<&str>, Rejection> {

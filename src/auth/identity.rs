@@ -23,8 +23,9 @@ pub struct Identity {
 
 impl Identity {
     pub(super) fn proved(issuer: Option<Arc<str>>, key: &Key, facts: Facts) -> Identity {
-        let Facts { subject, jti, issued_at, ends_at, subscribe, publish } = facts;
-        let authority = Authority { issuer, key: key.fingerprint(), subject, jti, issued_at, ends_at };
+        let Facts { subject, jti, issued_at, ends_at, subscribe, publish, bound_to } = facts;
+        let authority =
+            Authority { issuer, key: key.fingerprint(), subject, jti, issued_at, ends_at, bound_to };
         Identity { authority, subscribe: subscribe.into(), publish: publish.into() }
     }
 

@@ -119,7 +119,7 @@ mod tests {
 
     fn token(subject: &str, jti: Option<&str>, issued_at: Option<u64>) -> Authority {
         let (subject, jti) = (Arc::from(subject), jti.map(Box::from));
-        Authority { issuer: None, key: 0, subject, jti, issued_at, ends_at: None }
+        Authority { issuer: None, key: 0, subject, jti, issued_at, ends_at: None, bound_to: None }
     }
 
     #[test]

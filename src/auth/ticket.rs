@@ -107,6 +107,7 @@ mod tests {
             ends_at: None,
             subscribe: Vec::new(),
             publish: Vec::new(),
+            bound_to: None,
         };
         Ticket { identity: Identity::proved(None, key, facts), origin: None, path: None }
     }

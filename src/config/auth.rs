@@ -8,6 +8,7 @@ use super::issuer;
 use super::mask::{self, quoted};
 use super::units::show_duration;
 use crate::auth::{Assertions, CredentialPolicy, Issuer, Lifetimes, Revocations};
+use crate::gate::CertificateNeed;
 use crate::keyring::KeySource;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +37,9 @@ pub(super) struct CredentialFacts {
     cookie_name: String,
     leeway: Duration,
     max_token_lifetime: Duration,
+    client_certificate: CertificateNeed,
+    /// Whether peers are asked for one at all.
+    asks_for_certificates: bool,
     /// Those whose tokens a route takes, where it names some.
     issuers: Option<Vec<String>>,
     /// Those that there are.
@@ -43,12 +47,13 @@ pub(super) struct CredentialFacts {
 }
 
 /// Takes `[auth]`, which must be there.
-pub(super) fn read(mut section: Section<'_>, folder: &Folder) -> AuthFacts {
+/// Whether peers are asked for certificates stands in `[tls]`.
+pub(super) fn read(mut section: Section<'_>, folder: &Folder, asks_for_certificates: bool) -> AuthFacts {
     if !section.is_present() {
         let help = "write `[auth]` and one `[[auth.issuer]]` with the keys of who signs your tokens";
         section.notes().error(None, "`[auth]` is missing", help);
     }
-    let mut credentials = CredentialFacts::default();
+    let mut credentials = CredentialFacts { asks_for_certificates, ..CredentialFacts::default() };
     credentials.take(&mut section);
     let signing_key = section.string("signing_key");
     let revocations = section.string("revocation_file").and_then(|at| revocations(&section, &at, folder));
@@ -168,6 +173,11 @@ impl CredentialFacts {
         CredentialPolicy { header: self.header, subprotocol: self.subprotocol, cookie, ticket: self.ticket }
     }
 
+    /// What is asked of the certificate of a peer.
+    pub(super) fn client_certificate(&self) -> CertificateNeed {
+        self.client_certificate
+    }
+
     /// How long a token may live.
     pub(super) fn lifetimes(&self) -> Lifetimes {
         Lifetimes { leeway: self.leeway, max_token_lifetime: self.max_token_lifetime }
@@ -204,6 +214,27 @@ impl CredentialFacts {
         }
         if let Some(name) = section.string("cookie") {
             self.take_cookie_name(section, name);
+        }
+        if let Some(need) = section.string("client_certificate") {
+            self.take_certificate_need(section, need);
+        }
+    }
+
+    fn take_certificate_need(&mut self, section: &Section<'_>, need: At<String>) {
+        self.client_certificate = match need.value.as_str() {
+            "optional" => CertificateNeed::Optional,
+            "required" => CertificateNeed::Required,
+            "bound" => CertificateNeed::Bound,
+            _ => {
+                let help = "write \"optional\", \"required\", or \"bound\" for tokens with cnf.x5t#S256";
+                let why = "is neither \"optional\", \"required\" nor \"bound\"";
+                return section.bad("client_certificate", need.span, why, help);
+            }
+        };
+        if self.client_certificate != CertificateNeed::Optional && !self.asks_for_certificates {
+            let why = "without `tls.client_ca` would refuse every handshake";
+            let help = "name with `client_ca` in `[tls]` who certifies peers";
+            section.bad("client_certificate", need.span, why, help);
         }
     }
 
@@ -257,6 +288,8 @@ impl Default for CredentialFacts {
             cookie_name: "__Host-portcullis".to_owned(),
             leeway: LEEWAY,
             max_token_lifetime: LIFETIME,
+            client_certificate: CertificateNeed::Optional,
+            asks_for_certificates: false,
             issuers: None,
             known_issuers: Vec::new(),
         }

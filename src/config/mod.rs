@@ -199,7 +199,7 @@ fn signing_in(path: &Path, surroundings: &Surroundings) -> Result<Signing, Failu
         for other in ["server", "tls", "origins", "limits", "route", "internal", "events", "authorize"] {
             root.place(other);
         }
-        let facts = auth::read(root.section("auth"), &folder);
+        let facts = auth::read(root.section("auth"), &folder, true);
         signing::read(facts, root, &folder)
     });
     signing.ok_or(Failure::Faults(findings))
@@ -306,7 +306,7 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     let tls = tls::read(root.section("tls"), &folder, surroundings.now);
     let hosts = hosts_or_names(root, hosts, &tls);
     let origins = origins::OriginFacts::read(root.section("origins"));
-    let auth = auth::read(root.section("auth"), &folder);
+    let auth = auth::read(root.section("auth"), &folder, tls.asks_for_certificates);
     auth::point_out_signing_key(&auth, root, &folder);
     let (limits, session) =
         limits::read(root.section("limits"), surroundings.files_max, server.workers.get());

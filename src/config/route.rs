@@ -125,6 +125,7 @@ fn read(
         origins: origins.policy()?,
         credentials: credentials.policy(),
         issuers: credentials.issuers(),
+        client_certificate: credentials.client_certificate(),
         lifetimes: credentials.lifetimes(),
         subprotocols,
         connections_per_subject: limits.connections_per_subject,
@@ -180,6 +181,7 @@ fn read_hub(
             ..credentials.policy()
         },
         issuers: credentials.issuers(),
+        client_certificate: credentials.client_certificate(),
         lifetimes: credentials.lifetimes(),
         subprotocols: Vec::new(),
         connections_per_subject: limits.connections_per_subject,

@@ -19,6 +19,8 @@ pub(super) struct TlsFacts {
     more: Vec<PairFacts>,
     min_version: MinVersion,
     client_auth: Option<ClientAuth>,
+    /// Whether peers are asked for certificates, also where it cannot be said how.
+    pub(super) asks_for_certificates: bool,
     /// The files, for who watches them.
     pub(super) paths: Vec<PathBuf>,
 }
@@ -47,6 +49,7 @@ pub(super) fn read(mut section: Section<'_>, folder: &Folder, now: u64) -> TlsFa
         facts.more.push(default);
         facts.paths.extend(paths);
     }
+    facts.asks_for_certificates = section.place("client_ca").is_some();
     facts.client_auth = client_auth(&mut section, folder, now, &mut facts.paths);
     section.finish();
     facts
@@ -76,7 +79,8 @@ pub(super) fn read_pair(section: &mut Section<'_>, folder: &Folder, now: u64) ->
             }
         }),
     };
-    TlsFacts { default, more: Vec::new(), min_version: MinVersion::Tls13, client_auth: None, paths }
+    let (min_version, asks_for_certificates) = (MinVersion::Tls13, false);
+    TlsFacts { default, more: Vec::new(), min_version, client_auth: None, asks_for_certificates, paths }
 }
 
 impl TlsFacts {

@@ -15,7 +15,7 @@ use crate::auth::{
     Authority, Credential, Identity, Key, Lifetimes, Narrowing, Revocations, Tickets, Verifier,
 };
 use crate::origin::Origin;
-use crate::peer::PeerPrefix;
+use crate::peer::{ClientCertificate, PeerPrefix};
 use crate::protocol::Transport;
 use crate::rejection::{Answer, Rejection};
 use crate::room::RoomName;
@@ -41,6 +41,8 @@ pub struct Caller<'a> {
     pub prefix: PeerPrefix,
     /// The name it asked for in TLS.
     pub server_name: Option<&'a str>,
+    /// The certificate that it has shown.
+    pub client: Option<&'a ClientCertificate>,
     /// Now, for rates.
     pub now: Instant,
     /// Now, for claims: seconds since 1970-01-01.
@@ -61,7 +63,7 @@ pub struct Throttles {
 
 impl Gate {
     /// Whether a session that was admitted by other rules could be today: its route, its
-    /// origin, its issuer and its key are still there.
+    /// origin, its issuer and its key are still there, and its certificate is what is asked for.
     #[must_use]
     pub fn still_admits(
         &self,
@@ -69,6 +71,7 @@ impl Gate {
         origin: Option<&Origin>,
         from_cookie: bool,
         authority: &Authority,
+        client: Option<&ClientCertificate>,
     ) -> bool {
         let same_route = self.routes.iter().find(|known| *known.label == *route);
         same_route.is_some_and(|route| {
@@ -78,7 +81,10 @@ impl Gate {
                 self.verifier.trusts(authority)
             };
             let is_taken = authority.is_anonymous() || route.takes_issuer(authority.issuer());
-            is_trusted && is_taken && route.origins.still_permits(origin, from_cookie)
+            let need = route.client_certificate;
+            let is_certified = need.judge_peer(client).is_ok()
+                && (authority.is_anonymous() || need.judge_token(authority, client).is_ok());
+            is_trusted && is_taken && is_certified && route.origins.still_permits(origin, from_cookie)
         })
     }
 
@@ -243,14 +249,17 @@ impl Approach<'_> {
         caller: &Caller<'_>,
         throttles: &Throttles,
     ) -> Result<Identity, Rejection> {
+        let need = self.route.client_certificate;
+        need.judge_peer(caller.client)?;
         proven(self.credential(), caller, throttles, |credential| {
-            match credential {
+            let identity = match credential {
                 Credential::Bearer(bearer) => {
                     verifier.verify(&bearer, &self.route.lifetimes, caller.unix_now)
                 }
                 Credential::Ticket(text) => self.by_ticket(text, caller, throttles),
-            }
-            .and_then(|identity| self.route.of_issuer(identity))
+            }?;
+            need.judge_token(identity.authority(), caller.client)?;
+            self.route.of_issuer(identity)
         })
     }
 

@@ -116,11 +116,15 @@ impl Gate {
             return Ok(Exchanged::Preflight);
         }
         fetch_metadata::judge_fetch(&request.headers)?;
+        // What the least of them asks; each asks again when it is used.
+        let need = routes.iter().map(|route| route.client_certificate).min().unwrap_or_default();
+        need.judge_peer(caller.client)?;
 
         let policy = CredentialPolicy { header: true, subprotocol: false, cookie: None, ticket: false };
         let bearer = BearerToken::find(&request.headers, request.uri.query(), &[], &policy);
         let identity = proven(bearer, caller, throttles, |bearer| {
             let identity = self.verifier.verify(&bearer, &route.lifetimes, caller.unix_now)?;
+            need.judge_token(identity.authority(), caller.client)?;
             // Some route that the page may use takes it; each asks again when it is used.
             let is_taken = routes.iter().any(|route| route.takes_issuer(identity.issuer()));
             if is_taken { Ok(identity) } else { Err(Rejection::TokenIssuer) }
@@ -137,6 +141,8 @@ impl Gate {
             if !named.credentials.ticket {
                 return Err(Rejection::RouteNotFound);
             }
+            named.client_certificate.judge_peer(caller.client)?;
+            named.client_certificate.judge_token(identity.authority(), caller.client)?;
             if let Some(room) = &room {
                 let _grant = identity.grant(room)?;
             }

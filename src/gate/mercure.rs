@@ -2,6 +2,7 @@
 //! Never knows a stream, nor what becomes of an update.
 
 use super::admit::{Caller, Gate, Known, Throttles, proven};
+use super::binding::CertificateNeed;
 use super::fetch_metadata;
 use super::host::Host;
 use super::origin_policy::PermittedOrigin;
@@ -158,6 +159,8 @@ impl Gate {
             if revocations.is_revoked(identity.authority()) {
                 return Err(Rejection::TokenRevoked);
             }
+            // Nobody shows the certificate of a peer on the internal port.
+            CertificateNeed::Optional.judge_token(identity.authority(), None)?;
             Publishing::granted(identity.authority().clone(), claim, route, None)
         });
         Some(judged)
@@ -180,6 +183,7 @@ impl Asking<'_> {
         let wanted = wanted(self.request.uri.query())?;
         let last_event_id = last_event_id(self.request)?;
         let origin = self.reading_page(reader)?;
+        self.route.client_certificate.judge_peer(self.caller.client)?;
         let (authority, claim) = match self.reader_credential(&origin) {
             Err(Rejection::CredentialMissing) if self.hub.anonymous => (Authority::anonymous(), None),
             credential => {
@@ -212,6 +216,7 @@ impl Asking<'_> {
         };
         *reader = self.reader_of(origin.as_ref());
         fetch_metadata::judge_fetch(headers)?;
+        self.route.client_certificate.judge_peer(self.caller.client)?;
         let credential = self.credential(origin.is_some());
         let (authority, claim) = self.proven(credential, SubjectNeed::Optional)?;
         known.subject = authority.known_subject().cloned();
@@ -226,6 +231,7 @@ impl Asking<'_> {
         reader: &mut Option<Reader>,
     ) -> Result<HubAnswer, Rejection> {
         let origin = self.reading_page(reader)?;
+        self.route.client_certificate.judge_peer(self.caller.client)?;
         let (authority, claim) = self.proven(self.reader_credential(&origin), SubjectNeed::Required)?;
         known.subject = Some(Arc::clone(authority.subject()));
         let granted = claim.and_then(|claim| claim.subscribe).unwrap_or_default();
@@ -287,6 +293,8 @@ impl Asking<'_> {
                 let (identity, found) =
                     self.gate.verifier.verify_mercure(&bearer, lifetimes, now, subject)?;
                 claim = found;
+                let need = self.route.client_certificate;
+                need.judge_token(identity.authority(), self.caller.client)?;
                 self.route.of_issuer(identity)
             }
             // The configuration leaves no place for tickets here.

@@ -6,6 +6,7 @@
 //! origin ([`OriginPolicy`]) and fetch metadata, and [`Gate::admit`], which tells them all.
 
 mod admit;
+mod binding;
 mod call;
 mod exchange;
 mod extension;
@@ -24,6 +25,7 @@ mod target;
 mod upgrade;
 
 pub use admit::{Admitted, Caller, Gate, Throttles};
+pub use binding::CertificateNeed;
 pub use call::{BackendId, BackendRoute, Call, Destination, Serves};
 pub use exchange::{Exchange, Exchanged, RENEW_PATH, TICKET_PATH};
 pub use forwarded::client_of;

@@ -1,6 +1,7 @@
 //! Owns which path belongs to which route, and what a route asks of a peer.
 //! Never knows a peer, nor what a session does.
 
+use super::binding::CertificateNeed;
 use super::call::Serves;
 use super::origin_policy::OriginPolicy;
 use crate::auth::{CredentialPolicy, Identity, Lifetimes};
@@ -27,6 +28,8 @@ pub struct Route {
     pub credentials: CredentialPolicy,
     /// The issuers whose tokens are taken; all where none is named.
     pub issuers: Option<Box<[Box<str>]>>,
+    /// What is asked of the certificate of a peer.
+    pub client_certificate: CertificateNeed,
     /// How long a token may live.
     pub lifetimes: Lifetimes,
     /// The subprotocols that are served, or offered to a backend.

@@ -1,7 +1,7 @@
 //! Owns what the tests of the gate begin with: an honest request and the route it goes to.
 //! Never knows a verdict.
 
-use super::{OriginPolicy, PathPattern, Route, Serves};
+use super::{CertificateNeed, OriginPolicy, PathPattern, Route, Serves};
 use crate::auth::{CredentialPolicy, Lifetimes};
 use crate::codec;
 use crate::protocol::SessionPolicy;
@@ -61,6 +61,7 @@ pub(super) fn route(path: &str) -> Route {
             subprotocol: true,
             cookie: Some("__Host-portcullis".into()),
         },
+        client_certificate: CertificateNeed::Optional,
         lifetimes: Lifetimes {
             leeway: Duration::from_secs(5),
             max_token_lifetime: Duration::from_secs(86_400),

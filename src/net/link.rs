@@ -3,6 +3,7 @@
 
 use crate::net::tls::{TlsState, TlsWire};
 use bytes::Bytes;
+use rustls_pki_types::CertificateDer;
 use socket2::SockRef;
 use std::collections::VecDeque;
 use std::io;
@@ -75,6 +76,11 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new(socket: TcpStream, tls: TlsWire) -> Link {
         Link { socket, tls, backlog: None, peer_ended: false, write_ended: false, fin_sent: false }
+    }
+
+    /// The certificates that the peer has shown, its own first.
+    pub(super) fn client_chain(&self) -> Option<&[CertificateDer<'static>]> {
+        self.tls.client_chain()
     }
 
     /// Octets that wait for the socket.

@@ -228,7 +228,7 @@ impl Opening<'_> {
         server_name: Option<&str>,
         is_forwarded: bool,
     ) -> Result<Verdict, Rejection> {
-        let Opening { peer, permit, request, plain, shared, .. } = self;
+        let Opening { peer, client, permit, request, plain, shared, .. } = self;
         let (head, rest) = plain.split_at_checked(came.head_bytes).unwrap_or_default();
         let body = rest.get(..came.body_bytes).unwrap_or_default();
         let strict_transport = shared.page.is_none();
@@ -242,6 +242,7 @@ impl Opening<'_> {
                         let caller = Caller {
                             prefix: peer.prefix(rules.limits.prefixes),
                             server_name,
+                            client: client.as_deref(),
                             now: Instant::now(),
                             unix_now: unix_now().as_secs(),
                         };

@@ -13,18 +13,18 @@ use rustls::{ClientConfig, HandshakeKind, SupportedProtocolVersion};
 use std::sync::Arc;
 use time::Duration;
 
-const DAY: Duration = Duration::days(1);
+pub(crate) const DAY: Duration = Duration::days(1);
 
 /// A gateway that asks for certificates of `clients`, and what it was told about them.
-struct Guarded {
-    gateway: Gateway,
-    clients: Ca,
-    good: Leaf,
-    revoked: Leaf,
+pub(crate) struct Guarded {
+    pub(crate) gateway: Gateway,
+    pub(crate) clients: Ca,
+    pub(crate) good: Leaf,
+    pub(crate) revoked: Leaf,
 }
 
 /// A gateway with this laid over; the list of `clients.crl` revokes one certificate.
-fn guarded(toml: &str) -> Guarded {
+pub(crate) fn guarded(toml: &str) -> Guarded {
     let (setup, clients) = (Setup::new(), Ca::new());
     let (good, revoked) = (clients.client("phone 7", &[], DAY), clients.client("stolen", &[], DAY));
     setup.put("clients.pem", clients.pem(), 0o644);
@@ -52,7 +52,7 @@ fn tls(setup: &Setup, version: &'static SupportedProtocolVersion, leaf: Option<&
 }
 
 /// The way to the gateway with this certificate, or none.
-fn place(gateway: &Gateway, leaf: Option<&Leaf>) -> Place {
+pub(crate) fn place(gateway: &Gateway, leaf: Option<&Leaf>) -> Place {
     Place { tls: tls(&gateway.setup, &TLS13, leaf), ..gateway.place().clone() }
 }
 

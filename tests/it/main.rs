@@ -51,4 +51,5 @@ mod slow_reader;
 mod soak;
 mod sse;
 mod tickets;
+mod token_binding;
 mod token_command;

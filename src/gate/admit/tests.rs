@@ -86,6 +86,7 @@ impl Story {
         let caller = Caller {
             prefix: Peer::new(address.parse().expect(address)).prefix(PrefixLengths::default()),
             server_name: self.server_name,
+            client: None,
             now: self.now,
             unix_now,
         };
@@ -439,7 +440,7 @@ fn a_session_may_stay_while_its_route_its_origin_and_its_key_are_there() {
     let authority = admitted.identity().authority();
     let [app, other] = ["https://app.example", "https://other.example"].map(Origin::parse);
     let admits = |gate: &Gate, route, origin: &Option<Origin>| {
-        gate.still_admits(route, origin.as_ref(), false, authority)
+        gate.still_admits(route, origin.as_ref(), false, authority, None)
     };
     assert!(admits(&story.gate, "/chat/{room}", &app));
     assert!(admits(&story.gate, "/named", &app));

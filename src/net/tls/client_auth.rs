@@ -2,12 +2,12 @@
 //! Never knows a file, nor what the holder of a certificate may do.
 
 use super::material::{Fault, labels};
-use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::{CertificateError, Error, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use std::fmt;
 use std::sync::Arc;
 use x509_cert::crl::CertificateList;
@@ -110,6 +110,20 @@ impl ClientAuth {
                 "let the authority write complete lists of its own certificates, of version 2 (RFC 5280)",
             )
         })
+    }
+
+    /// Whether a chain that was good at its handshake is so today. A list that has run out since says
+    /// nothing new of it.
+    pub(super) fn still_takes(&self, chain: &[CertificateDer<'static>]) -> bool {
+        let Some((own, issuers)) = chain.split_first() else { return !self.0.client_auth_mandatory() };
+        match self.0.verify_client_cert(own, issuers, UnixTime::now()) {
+            Ok(_)
+            | Err(Error::InvalidCertificate(
+                CertificateError::ExpiredRevocationList
+                | CertificateError::ExpiredRevocationListContext { .. },
+            )) => true,
+            Err(_) => false,
+        }
     }
 
     pub(super) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {

@@ -68,6 +68,7 @@ impl Pair {
 pub struct Material {
     config: Arc<ServerConfig>,
     key: Arc<CertifiedKey>,
+    client_auth: Option<ClientAuth>,
 }
 
 impl Material {
@@ -117,13 +118,19 @@ impl Material {
         config.require_ems = true;
         config.enable_secret_extraction = false;
         config.key_log = Arc::new(rustls::NoKeyLog {});
-        Ok(Material { config: Arc::new(config), key })
+        Ok(Material { config: Arc::new(config), key, client_auth: client_auth.cloned() })
     }
 
     /// The configuration of a listener.
     #[must_use]
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
+    }
+
+    /// Whether a peer that has shown this chain, its own certificate first, or none, could connect.
+    #[must_use]
+    pub fn still_takes(&self, chain: Option<&[CertificateDer<'static>]>) -> bool {
+        self.client_auth.as_ref().is_none_or(|judge| judge.still_takes(chain.unwrap_or_default()))
     }
 
     /// The server's own certificate.

@@ -9,6 +9,7 @@ use crate::peer::ClientCertificate;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError};
 use rustls::{CertificateError, Error, ServerConfig};
+use rustls_pki_types::CertificateDer;
 use std::sync::Arc;
 
 /// Why a TLS connection cannot go on.
@@ -88,6 +89,12 @@ impl TlsWire {
     #[must_use]
     pub fn client_certificate(&self) -> Option<ClientCertificate> {
         self.connection.peer_certificates()?.first().map(client_certificate::read)
+    }
+
+    /// All that the peer has shown, its own certificate first.
+    #[must_use]
+    pub fn client_chain(&self) -> Option<&[CertificateDer<'static>]> {
+        self.connection.peer_certificates()
     }
 
     /// Takes ciphertext as it came: plaintext goes to `plain`, what must be sent to `out`

@@ -90,8 +90,8 @@ pub(super) struct About {
 }
 
 impl About {
-    /// Whether the session could be admitted by these rules.
-    pub(super) fn is_admitted_by(&self, rules: &Rules) -> bool {
+    /// Whether the session could be admitted by these rules, of whose connection nothing is known.
+    fn is_admitted_by(&self, rules: &Rules) -> bool {
         let leads_there = match (&self.upstream, rules.gate.backend_of(&self.route)) {
             (None, None) => true,
             (Some(upstream), Some(id)) => {
@@ -100,7 +100,13 @@ impl About {
             (None, Some(_)) | (Some(_), None) => false,
         };
         leads_there
-            && rules.gate.still_admits(&self.route, self.origin.as_ref(), self.from_cookie, &self.authority)
+            && rules.gate.still_admits(
+                &self.route,
+                self.origin.as_ref(),
+                self.from_cookie,
+                &self.authority,
+                self.client.as_deref(),
+            )
     }
 
     /// Hands the facts of its lines to `tell`.
@@ -121,7 +127,18 @@ impl About {
     }
 }
 
+/// When a session ends that nothing else ends: with its token, or the certificate of its peer.
+pub(super) fn ends_at(authority: &Authority, client: Option<&ClientCertificate>) -> Option<u64> {
+    let of_certificate = client.map(|client| client.not_after);
+    authority.ends_at().into_iter().chain(of_certificate).min()
+}
+
 impl Held {
+    /// Whether the session could be admitted by these rules.
+    pub(super) fn is_admitted_by(&self, rules: &Rules) -> bool {
+        self.about.is_admitted_by(rules) && rules.tls.still_takes(self.link.client_chain())
+    }
+
     /// Keeps the waker by which its task is woken when it has something to wait for.
     pub(super) fn remember(&mut self, cx: &Context<'_>) {
         match &mut self.waker {

@@ -4,7 +4,7 @@
 use super::super::clock::until;
 use super::super::orders::{Listed, Order, RoomMember, Whom};
 use super::super::shared::Shared;
-use super::held::{At, Held};
+use super::held::{At, Held, ends_at};
 use super::sessions::Sessions;
 use crate::auth::Identity;
 use crate::broadcast::{Member, RoomId};
@@ -88,10 +88,11 @@ impl Sessions {
             self.close(key, Rejection::GrantGone, now);
             return false;
         };
-        held.session.renew(publisher, identity.ends_at().map(|ends_at| until(ends_at, now)));
+        let ends_at = ends_at(identity.authority(), held.about.client.as_deref());
+        held.session.renew(publisher, ends_at.map(|ends_at| until(ends_at, now)));
         held.about.authority = identity.authority().clone();
         self.settle(key, now);
-        if let Some(reason) = self.held.get(key).and_then(|held| self.has_fallen(&held.about)) {
+        if let Some(reason) = self.held.get(key).and_then(|held| self.has_fallen(held)) {
             self.close(key, reason, now);
             return false;
         }
@@ -111,7 +112,7 @@ fn is_meant(whom: &Whom, held: &Held, shared: &Shared) -> bool {
                 && room.as_ref().is_none_or(is_in)
         }
         Whom::Revoked => shared.throttles.revocations.is_revoked(authority),
-        Whom::NoLongerAdmitted => !held.about.is_admitted_by(&shared.rules.load()),
+        Whom::NoLongerAdmitted => !held.is_admitted_by(&shared.rules.load()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::link::{Broken, Came, Scratch};
 use super::super::opening::Opened;
 use super::super::shared::{Drain, Shared};
 use super::asking::JudgedMessage;
-use super::held::{About, At, Held, INTERNAL_ERROR, Seat};
+use super::held::{About, At, Held, INTERNAL_ERROR, Seat, ends_at};
 use super::pace::to_be_closed;
 use super::told::{matter, tell_message};
 use crate::broadcast::{Delivery, LocalRooms, Member, Sender};
@@ -108,7 +108,7 @@ impl Sessions {
             sender: Sender { worker: self.worker, key, serial: self.serials },
             transport: admitted.transport(),
             deflates: admitted.deflates(),
-            authority_ends: identity.ends_at().map(|ends_at| until(ends_at, now)),
+            authority_ends: ends_at(identity.authority(), client.as_deref()).map(|at| until(at, now)),
             way: if relay.is_some() { Way::Backend } else { Way::Room },
         };
         let about = About {
@@ -162,7 +162,7 @@ impl Sessions {
             self.due_ms.resize(key + 1, NEVER);
         }
         self.settle(key, now);
-        if let Some(reason) = self.held.get(key).and_then(|held| self.has_fallen(&held.about)) {
+        if let Some(reason) = self.held.get(key).and_then(|held| self.has_fallen(held)) {
             self.close(key, reason, now);
         }
     }
@@ -170,11 +170,11 @@ impl Sessions {
     /// Why a session that has just been admitted may not go on: its token may have been
     /// revoked, or the rules changed, since it was judged, and the order to end such sessions
     /// may have come before there was this one.
-    pub(super) fn has_fallen(&self, about: &About) -> Option<Rejection> {
-        if self.shared.throttles.revocations.is_revoked(&about.authority) {
+    pub(super) fn has_fallen(&self, held: &Held) -> Option<Rejection> {
+        if self.shared.throttles.revocations.is_revoked(&held.about.authority) {
             return Some(Rejection::Revoked);
         }
-        (!about.is_admitted_by(&self.shared.rules.load())).then_some(Rejection::NoLongerAdmitted)
+        (!held.is_admitted_by(&self.shared.rules.load())).then_some(Rejection::NoLongerAdmitted)
     }
 
     /// Ends one session from our side.
@@ -419,7 +419,8 @@ impl Sessions {
     /// The wall clock was set: tokens end by it, and everything else by the clock that never steps.
     pub(super) fn judge_expiry_anew(&mut self, now: Instant) {
         for (key, held) in &mut self.held {
-            held.session.ends_with_authority(held.about.authority.ends_at().map(|at| until(at, now)));
+            let ends_at = ends_at(&held.about.authority, held.about.client.as_deref());
+            held.session.ends_with_authority(ends_at.map(|at| until(at, now)));
             if let Some(slot) = self.due_ms.get_mut(key) {
                 *slot = 0;
             }

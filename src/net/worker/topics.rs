@@ -3,7 +3,7 @@
 
 use super::super::clock::until;
 use super::super::opening::Subscribed;
-use super::held::{About, At, Held, Seat};
+use super::held::{About, At, Held, Seat, ends_at};
 use super::sessions::Sessions;
 use crate::broadcast::Sender;
 use crate::mercure::{Numbered, Subscription, Update};
@@ -43,7 +43,7 @@ impl Sessions {
             sender: Sender { worker: self.worker, key, serial: self.serials },
             transport: Transport::Updates,
             deflates: false,
-            authority_ends: authority.ends_at().map(|ends_at| until(ends_at, now)),
+            authority_ends: ends_at(&authority, client.as_deref()).map(|at| until(at, now)),
             way: Way::Room,
         };
         let about = About {
