@@ -4,6 +4,8 @@
 mod failure;
 mod given;
 mod notify;
+#[cfg(test)]
+mod panic_trial;
 mod parts;
 mod reload;
 mod signals;

@@ -26,3 +26,5 @@ pub use proxied::ProxyProtocol;
 pub use shared::{Control, Drain, Newcomers, OpeningLimits, Rules, Shared};
 pub use updates::fresh_id;
 pub use worker::run;
+#[cfg(test)]
+pub(crate) use worker::trial;

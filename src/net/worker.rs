@@ -10,6 +10,8 @@ mod relayed;
 mod sessions;
 mod told;
 mod topics;
+#[cfg(test)]
+pub(crate) mod trial;
 mod wall;
 
 use super::clock::unix_now;
@@ -100,7 +102,11 @@ async fn live(
     poll_fn(|cx| {
         let mut sessions = sessions.borrow_mut();
         // A fault of ours in one session ends that one (close code 1011), not the worker.
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| sessions.poll(key, cx)));
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            trial::panic_if_asked(key);
+            sessions.poll(key, cx)
+        }));
         match polled {
             Ok(poll) => poll,
             Err(_) => {
