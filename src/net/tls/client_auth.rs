@@ -78,6 +78,10 @@ impl RevocationLists {
     }
 }
 
+/// Most of the names of authorities that a peer is told, to choose its certificate by (RFC 8446 section
+/// 4.2.4): all of them together must fit into 64 KiB, and each handshake carries them. Of more none is told.
+const HINT_BYTES_MAX: usize = 16 << 10;
+
 /// How the certificates of peers are judged.
 #[derive(Clone)]
 pub struct ClientAuth(Arc<dyn ClientCertVerifier>);
@@ -95,11 +99,13 @@ impl ClientAuth {
         lists: Vec<RevocationLists>,
         mode: ClientAuthMode,
     ) -> Result<ClientAuth, Fault> {
+        let hints_bytes: usize = authorities.0.subjects().iter().map(|name| name.as_ref().len()).sum();
         let provider = Arc::new(aws_lc_rs::default_provider());
         // Unknown status is denied and the whole chain is checked, unless one says otherwise.
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities.0), provider)
             .with_crls(lists.into_iter().flat_map(|lists| lists.0))
             .enforce_revocation_expiration();
+        let builder = if hints_bytes > HINT_BYTES_MAX { builder.clear_root_hint_subjects() } else { builder };
         let builder = match mode {
             ClientAuthMode::Required => builder,
             ClientAuthMode::Optional => builder.allow_unauthenticated(),
@@ -153,4 +159,29 @@ fn sections<T: PemObject>(pem: &[u8], label: &str, what: &str) -> Result<Vec<T>,
         .ok()
         .filter(|found| found.len() == labels.len())
         .ok_or_else(|| Fault::certificate("the file is not well-formed PEM", "get the file anew"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
+
+    fn authority(key: &KeyPair, name: &str) -> String {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.self_signed(key).expect("an authority").pem()
+    }
+
+    #[test]
+    fn so_many_authorities_that_their_names_would_not_fit_are_trusted_and_not_told() {
+        let key = KeyPair::generate().expect("a key");
+        for (count, told) in [(2, 2), (40, 0)] {
+            let pem: String = (0..count).map(|number| authority(&key, &format!("{number:0500}"))).collect();
+            let authorities = ClientAuthorities::from_pem(pem.as_bytes()).expect("authorities");
+            assert_eq!(authorities.0.len(), count);
+            let judge = ClientAuth::new(authorities, Vec::new(), ClientAuthMode::Required).expect("a judge");
+            assert_eq!(judge.verifier().root_hint_subjects().len(), told);
+        }
+    }
 }
