@@ -202,6 +202,8 @@ reasons! {
 
     /// No topics, too many, or one that cannot be one; or a `Last-Event-ID` that cannot be one.
     TopicsMalformed "topics_malformed" refuse(400, "One to 100 topics are required: ?topic=...");
+    /// No matchers, too many, one that cannot be one, or one of a kind that is not served.
+    MatchersMalformed "matchers_malformed" refuse(400, "One to 100 exact matchers are required: ?match=...");
     /// A publication that is no form.
     PublishType "publish_type" refuse(415, "Send application/x-www-form-urlencoded");
 
@@ -332,6 +334,8 @@ reasons! {
     UpdateMalformed "update_malformed" refuse(400, "The fields are topic (one or more), data, private, id, type, retry");
     /// A topic of the hub's own.
     TopicReserved "topic_reserved" refuse(403, "That topic is one of the hub's own");
+    /// A topic of the hub's own, or one that only a matcher can have, in version 1.0.
+    TopicUnpublishable "topic_unpublishable" refuse(400, "That topic is one of the hub's own, or stands for all");
     /// Some worker is so far behind that nothing more is taken.
     Congested "congested" refuse_with(503, "The workers are behind: try again", Field::RetryAfter(1));
     /// The backend that is asked refused it.

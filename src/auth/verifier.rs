@@ -10,7 +10,7 @@ use super::identity::Identity;
 use super::issuer::Issuer;
 use super::key::Key;
 use super::lifetime::Lifetimes;
-use crate::mercure::MercureClaim;
+use crate::mercure::{MercureClaim, Version, parse_details};
 use crate::rejection::Rejection;
 use serde_json::Value;
 use std::sync::Arc;
@@ -84,21 +84,37 @@ impl Verifier {
         self.identity(&token, lifetimes, now, SubjectNeed::Required)
     }
 
-    /// Proves who speaks to a Mercure hub, with the claim `mercure` of its token.
+    /// Proves who speaks to a Mercure hub, with what its token says of topics: the claim `mercure`, or in
+    /// version 1.0 `authorization_details` of an access token (RFC 9068), which must have `iss`, `aud` and
+    /// `exp` whatever its issuer requires.
     ///
     /// # Errors
-    /// As [`Verifier::verify`]; [`Rejection::TokenClaims`] for a claim that has not its form.
+    /// As [`Verifier::verify`]; [`Rejection::TokenHeader`] for another type of token in version 1.0;
+    /// [`Rejection::TokenClaims`] for a claim that is missing or has not its form.
     pub fn verify_mercure(
         &self,
         token: &BearerToken<'_>,
         lifetimes: &Lifetimes,
         now: u64,
         need: SubjectNeed,
+        version: Version,
     ) -> Result<(Identity, Option<MercureClaim>), Rejection> {
         let token = Compact::parse(token.token())?;
+        if version == Version::One && !Header::parse(&token.header)?.is_of_type(ACCESS_TOKEN) {
+            return Err(Rejection::TokenHeader);
+        }
         let identity = self.identity(&token, lifetimes, now, need)?;
         // Strict by now: no member is there twice, and depth and size are bounded.
         let claims: Value = serde_json::from_str(&token.claims).map_err(|_| Rejection::TokenClaims)?;
+        if version == Version::One {
+            let is_whole = ["iss", "aud", "exp"].iter().all(|name| claims.get(name).is_some());
+            let details = claims.get("authorization_details");
+            return if is_whole {
+                Ok((identity, Some(parse_details(details)?)))
+            } else {
+                Err(Rejection::TokenClaims)
+            };
+        }
         let claim = claims.get("mercure").or_else(|| claims.get("https://mercure.rocks/"));
         Ok((identity, claim.map(MercureClaim::parse).transpose()?))
     }
@@ -169,6 +185,9 @@ impl Verifier {
         Ok(candidates)
     }
 }
+
+/// The type of an access token (RFC 9068 section 2.1).
+const ACCESS_TOKEN: &str = "at+jwt";
 
 /// A key that may have made a signature, and whose it is.
 struct Candidate<'v> {

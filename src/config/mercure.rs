@@ -4,11 +4,12 @@
 use super::document::{At, Section};
 use super::mask::quoted;
 use crate::gate::{MercureRoute, OriginPolicy};
-use crate::mercure::{MapFault, PublishPort, Settings, TopicMap};
+use crate::mercure::{MapFault, PublishPort, Settings, TopicMap, Version};
 use std::sync::Arc;
 
 /// The keys that belong to a hub alone.
-pub(super) const KEYS: [&str; 8] = [
+pub(super) const KEYS: [&str; 9] = [
+    "version",
     "topic",
     "anonymous",
     "publish_origins",
@@ -34,6 +35,7 @@ pub(super) fn read(
         let help = "write `path = \"/.well-known/mercure\"`";
         section.bad("path", path.span.clone(), "is no path of a hub", help);
     }
+    let version = version(section);
     let anonymous = section.boolean("anonymous");
     if let Some(at) = anonymous.as_ref().filter(|at| at.value) {
         let cost = "whoever comes from an allowed origin may read every public update, and has no number of connections of \
@@ -42,7 +44,11 @@ pub(super) fn read(
     }
     let publish = publish(section);
     let publish_origins = publish_origins(section);
-    let subscriptions = section.boolean("subscriptions").is_some_and(|at| at.value);
+    let subscriptions = section.boolean("subscriptions").filter(|at| at.value);
+    if let Some(at) = subscriptions.as_ref().filter(|_| version == Version::One) {
+        let help = "take it out, or write `version = \"0.x\"`";
+        section.bad("subscriptions", at.span.clone(), "is not served in version 1.0", help);
+    }
     let history = section.number("history", 0..=HISTORY_MAX).map_or(HISTORY, |at| at.value);
     let history_bytes =
         section.size("history_bytes", 0..=HISTORY_BYTES_MAX).map_or(HISTORY_BYTES, |at| at.value);
@@ -56,11 +62,21 @@ pub(super) fn read(
         path: path?.value.as_str().into(),
         history: usize::try_from(history).unwrap_or(usize::MAX),
         history_bytes: usize::try_from(history_bytes).unwrap_or(usize::MAX),
-        subscriptions,
+        subscriptions: subscriptions.is_some(),
         map: map.map(Arc::new),
         from_room: from_room.is_some_and(|at| at.value),
     };
-    Some(MercureRoute { anonymous: anonymous.is_some_and(|at| at.value), publish, publish_origins, settings })
+    let anonymous = anonymous.is_some_and(|at| at.value);
+    Some(MercureRoute { version, anonymous, publish, publish_origins, settings })
+}
+
+fn version(section: &mut Section<'_>) -> Version {
+    let Some(version) = section.string("version") else { return Version::default() };
+    Version::parse(&version.value).unwrap_or_else(|| {
+        let why = format!("is {}, which is not served", quoted(&version.value));
+        section.bad("version", version.span, &why, "write \"0.x\" or \"1.0\"");
+        Version::default()
+    })
 }
 
 fn publish(section: &mut Section<'_>) -> PublishPort {

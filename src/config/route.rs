@@ -165,7 +165,7 @@ fn read_hub(
     let room = section.string("room");
     let hub = mercure::read(&mut section, room, path.as_ref());
     section.finish();
-    let path = path?.value;
+    let (hub, path) = (hub?, path?.value);
     Some(Route {
         pattern: PathPattern::parse(&path).ok()?,
         label: path.into(),
@@ -175,7 +175,7 @@ fn read_hub(
         origins: origins.policy()?.reporting(false),
         credentials: CredentialPolicy {
             // The protocol's own name: its cookie is that of the site, not of this host alone.
-            cookie: credentials.cookie().map(|_| MERCURE_COOKIE.into()),
+            cookie: credentials.cookie().map(|_| hub.version.cookie().into()),
             subprotocol: false,
             ticket: false,
             ..credentials.policy()
@@ -187,7 +187,7 @@ fn read_hub(
         connections_per_subject: limits.connections_per_subject,
         deflate: false,
         streams: None,
-        mercure: Some(Box::new(hub?)),
+        mercure: Some(Box::new(hub)),
         session: Arc::new(session(&limits, false, true, false)),
     })
 }
@@ -358,8 +358,6 @@ fn judge_queues(root: &Section<'_>, queues: &[(SessionLimits, Option<Span>)]) {
     }
 }
 
-/// The cookie of the Mercure protocol.
-const MERCURE_COOKIE: &str = "mercureAuthorization";
 /// A message is read at once where it comes at once.
 fn judge_bursts(root: &Section<'_>, queues: &[(SessionLimits, Option<Span>)]) {
     for (limits, route) in queues {

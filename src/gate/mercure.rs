@@ -5,6 +5,7 @@ use super::admit::{Caller, Gate, Known, Throttles, proven};
 use super::binding::CertificateNeed;
 use super::fetch_metadata;
 use super::host::Host;
+use super::matchers::matchers;
 use super::origin_policy::PermittedOrigin;
 use super::refused::{LoggedOrigin, Refused};
 use super::route::{MercureRoute, Route};
@@ -13,7 +14,7 @@ use super::target::TargetForm;
 use crate::auth::{
     Authority, BearerToken, Credential, CredentialPolicy, Revocations, SubjectNeed, form_pairs,
 };
-use crate::mercure::{Form, MercureClaim, PublishPort, Settings, TopicMap, TopicSelector};
+use crate::mercure::{Form, MercureClaim, PublishPort, Settings, TopicMap, TopicSelector, Version};
 use crate::origin::Origin;
 use crate::rejection::Rejection;
 use crate::throttle::CountPermit;
@@ -148,13 +149,18 @@ impl Gate {
         unix_now: u64,
         revocations: &Revocations,
     ) -> Option<Result<Publishing, Rejection>> {
-        let (route, _, _) = self.hub_at(path).filter(|(_, _, below)| below.is_empty())?;
+        let (route, hub, _) = self.hub_at(path).filter(|(_, _, below)| below.is_empty())?;
         let policy = CredentialPolicy { header: true, subprotocol: false, cookie: None, ticket: false };
         let judged = is_form(headers).and_then(|()| {
             let bearer = BearerToken::find(headers, query, &[], &policy)?;
             let lifetimes = &route.lifetimes;
-            let (identity, claim) =
-                self.verifier.verify_mercure(&bearer, lifetimes, unix_now, SubjectNeed::Optional)?;
+            let (identity, claim) = self.verifier.verify_mercure(
+                &bearer,
+                lifetimes,
+                unix_now,
+                SubjectNeed::Optional,
+                hub.version,
+            )?;
             let identity = route.of_issuer(identity)?;
             if revocations.is_revoked(identity.authority()) {
                 return Err(Rejection::TokenRevoked);
@@ -180,8 +186,12 @@ struct Asking<'r> {
 
 impl Asking<'_> {
     fn subscribe(&self, known: &mut Known, reader: &mut Option<Reader>) -> Result<HubAnswer, Rejection> {
-        let wanted = wanted(self.request.uri.query())?;
-        let last_event_id = last_event_id(self.request)?;
+        let query = self.request.uri.query();
+        let wanted = match self.hub.version {
+            Version::Zero => wanted(query),
+            Version::One => matchers(query),
+        }?;
+        let last_event_id = last_event_id(self.request, self.hub.version)?;
         let origin = self.reading_page(reader)?;
         self.route.client_certificate.judge_peer(self.caller.client)?;
         let (authority, claim) = match self.reader_credential(&origin) {
@@ -291,7 +301,7 @@ impl Asking<'_> {
             Credential::Bearer(bearer) => {
                 let (lifetimes, now) = (&self.route.lifetimes, self.caller.unix_now);
                 let (identity, found) =
-                    self.gate.verifier.verify_mercure(&bearer, lifetimes, now, subject)?;
+                    self.gate.verifier.verify_mercure(&bearer, lifetimes, now, subject, self.hub.version)?;
                 claim = found;
                 let need = self.route.client_certificate;
                 need.judge_token(identity.authority(), self.caller.client)?;
@@ -345,9 +355,13 @@ impl Publishing {
     /// The publication of a body; every topic of it must be granted.
     ///
     /// # Errors
-    /// As [`Form::parse`]; [`Rejection::TopicNotGranted`].
+    /// As [`Form::parse`] or [`Form::parse_one`]; [`Rejection::TopicNotGranted`].
     pub fn form(&self, body: &[u8]) -> Result<Form, Rejection> {
-        let form = Form::parse(body, self.route.session.codec.message_bytes)?;
+        let most = self.route.session.codec.message_bytes;
+        let form = match self.route.mercure.as_ref().map(|hub| hub.version).unwrap_or_default() {
+            Version::Zero => Form::parse(body, most),
+            Version::One => Form::parse_one(body, most, &self.route.label),
+        }?;
         let is_granted = |topic: &str| self.granted.iter().any(|selector| selector.matches(topic));
         if form.topics().all(is_granted) { Ok(form) } else { Err(Rejection::TopicNotGranted) }
     }
@@ -387,7 +401,7 @@ fn wanted(query: Option<&str>) -> Result<Vec<TopicSelector>, Rejection> {
 }
 
 /// The update that was read last: a browser that comes back says it in the field, a page in the query.
-fn last_event_id(request: &Parts) -> Result<Option<Box<str>>, Rejection> {
+fn last_event_id(request: &Parts, version: Version) -> Result<Option<Box<str>>, Rejection> {
     let mut lines = request.headers.get_all("last-event-id").iter();
     let id = match (lines.next(), lines.next()) {
         (Some(line), None) => {
@@ -396,11 +410,9 @@ fn last_event_id(request: &Parts) -> Result<Option<Box<str>>, Rejection> {
         }
         (Some(_), Some(_)) => return Err(Rejection::TopicsMalformed),
         (None, _) => {
-            let is_it = |name: &str| {
-                name.eq_ignore_ascii_case("lastEventID") || name.eq_ignore_ascii_case("last-event-id")
-            };
             let mut pairs = form_pairs(request.uri.query().unwrap_or_default());
-            let found = pairs.find(|(name, _)| name.as_deref().is_some_and(is_it));
+            let found =
+                pairs.find(|(name, _)| name.as_deref().is_some_and(|name| version.is_last_event_id(name)));
             match found {
                 None => None,
                 Some((_, Some(value))) => Some(value.into_boxed_str()).filter(|value| !value.is_empty()),

@@ -14,6 +14,7 @@ mod fetch_metadata;
 mod forwarded;
 mod head;
 mod host;
+mod matchers;
 mod mercure;
 mod origin_policy;
 mod proxy_header;

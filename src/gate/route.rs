@@ -5,7 +5,7 @@ use super::binding::CertificateNeed;
 use super::call::Serves;
 use super::origin_policy::OriginPolicy;
 use crate::auth::{CredentialPolicy, Identity, Lifetimes};
-use crate::mercure::{PublishPort, Settings};
+use crate::mercure::{PublishPort, Settings, Version};
 use crate::protocol::SessionPolicy;
 use crate::rejection::Rejection;
 use crate::room::RoomName;
@@ -54,6 +54,8 @@ pub struct Streams {
 
 /// `kind = "mercure"`.
 pub struct MercureRoute {
+    /// Which version of the protocol it speaks.
+    pub version: Version,
     /// Whether whoever has no token may read public updates.
     pub anonymous: bool,
     /// Where updates are published.

@@ -1,6 +1,7 @@
 //! Owns topic selectors: every topic, one, or those that a URI template stands for.
 //! Never knows who selects.
 
+use super::publishable::is_format;
 use super::template::Template;
 use std::fmt;
 
@@ -21,6 +22,8 @@ enum Form {
 
 /// Octets of a topic or a selector.
 pub(super) const TOPIC_BYTES_MAX: usize = 2048;
+/// Octets of a matcher of version 1.0.
+const MATCHER_BYTES_MAX: usize = 4096;
 
 impl TopicSelector {
     /// Takes `*`, a topic, or a URI template; what looks like a template and is none stands for
@@ -36,6 +39,18 @@ impl TopicSelector {
             Some(template) => Form::Template(template),
             None => Form::Exact,
         };
+        Some(TopicSelector { text: text.into(), form })
+    }
+
+    /// Takes `*` or a topic, as the exact matchers of version 1.0 are: braces mean nothing. `None` for a
+    /// text that is empty, too long, or has controls or format characters.
+    #[must_use]
+    pub fn exact(text: &str) -> Option<TopicSelector> {
+        let is_hidden = |c: char| c.is_control() || is_format(c);
+        if !(1..=MATCHER_BYTES_MAX).contains(&text.len()) || text.chars().any(is_hidden) {
+            return None;
+        }
+        let form = if text == "*" { Form::Every } else { Form::Exact };
         Some(TopicSelector { text: text.into(), form })
     }
 

@@ -51,8 +51,8 @@ pub struct Form {
     topics: Vec<Box<str>>,
     data: String,
     private: bool,
-    id: Option<String>,
-    kind: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) kind: Option<String>,
     retry: Option<u64>,
 }
 

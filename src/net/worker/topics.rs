@@ -29,7 +29,9 @@ impl Sessions {
         let begun = self.shared.updates.subscribe(subscription, self.worker, last_event_id.as_deref());
         if let Some(before) = &begun.before {
             // INVARIANT: an id has no control characters, so it ends no line.
-            response.extend_from_slice(format!("last-event-id: {before}\r\n").as_bytes());
+            let version = route.mercure.as_ref().map(|hub| hub.version).unwrap_or_default();
+            let field = version.last_event_id_field();
+            response.extend_from_slice(format!("{field}: {before}\r\n").as_bytes());
         }
         response.extend_from_slice(b"\r\n");
         response.extend_from_slice(events::COMMENT);
