@@ -42,7 +42,9 @@ fn decode(octets: &[u8], step: usize) -> (Vec<(bool, Vec<u8>)>, Result<(), Rejec
             events.push(match event {
                 Event::Text(text) => (true, text.as_bytes().to_vec()),
                 Event::Binary(octets) => (false, octets.to_vec()),
-                Event::Ping(_) | Event::Pong(_) | Event::Close(_) => unreachable!("nobody sends one"),
+                Event::Ping(_) | Event::Pong(_) | Event::Close(_) | Event::Piece(_) => {
+                    unreachable!("nobody sends one, and none is asked for")
+                }
             });
             ControlFlow::Continue(())
         });
