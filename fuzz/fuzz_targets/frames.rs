@@ -120,7 +120,7 @@ fn decode(octets: &[u8], step: usize, limits: &Limits) -> (Vec<Got>, Result<(), 
                 Event::Ping(octets) => Got::Ping(octets.to_vec()),
                 Event::Pong(octets) => Got::Pong(octets.to_vec()),
                 Event::Close(body) => Got::Close(body.map(|(code, reason)| (code, reason.to_owned()))),
-                Event::Piece(_) => unreachable!("only an onward decoder has pieces"),
+                Event::Piece(_) => unreachable!("only a streaming decoder has pieces"),
             });
             ControlFlow::Continue(())
         });
