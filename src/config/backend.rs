@@ -16,8 +16,15 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 /// The keys that only such a route has.
-pub(super) const KEYS: [&str; 6] =
-    ["upstream", "upstream_timeout", "upstream_roots", "upstream_message_bytes", "forward_headers", "sticky"];
+pub(super) const KEYS: [&str; 7] = [
+    "upstream",
+    "upstream_timeout",
+    "upstream_roots",
+    "upstream_message_bytes",
+    "upstream_health_interval",
+    "forward_headers",
+    "sticky",
+];
 
 /// What a route to a backend says beside what all routes say.
 pub(super) struct BackendFacts {
@@ -25,6 +32,7 @@ pub(super) struct BackendFacts {
     roots: Option<Roots>,
     timeout: Duration,
     message_bytes: Option<usize>,
+    health_interval: Option<Duration>,
     headers: Vec<HeaderName>,
     sticky: bool,
 }
@@ -36,7 +44,9 @@ impl BackendFacts {
         let roots = roots(section, folder, &upstreams);
         let timeout = section.duration("upstream_timeout", TIMEOUT_MIN..=TIMEOUT_MAX);
         let message_bytes = section.size("upstream_message_bytes", 1..=MESSAGE_BYTES_MAX);
+        let health_interval = section.duration("upstream_health_interval", HEALTH_MIN..=HEALTH_MAX);
         BackendFacts {
+            health_interval: health_interval.map(|at| at.value),
             upstreams: upstreams.into_iter().map(|at| at.value).collect(),
             roots,
             timeout: timeout.map_or(TIMEOUT, |at| at.value),
@@ -60,6 +70,7 @@ impl BackendFacts {
             upstreams: self.upstreams.into_iter().map(|endpoint| Arc::new(Upstream::new(endpoint))).collect(),
             roots: self.roots,
             timeout: self.timeout,
+            health_interval: self.health_interval,
             sticky: self.sticky,
             limits: codec::Limits { message_bytes, ..limits.codec },
             ping_interval: limits.ping_interval,
@@ -194,4 +205,6 @@ fn is_reserved(name: &str) -> bool {
 const TIMEOUT: Duration = Duration::from_secs(5);
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+const HEALTH_MIN: Duration = Duration::from_millis(500);
+const HEALTH_MAX: Duration = Duration::from_secs(600);
 const MESSAGE_BYTES_MAX: u64 = 64 << 20;

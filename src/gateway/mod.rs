@@ -20,6 +20,7 @@ use crate::internal::{self, Bound, Guard, Internal, Predecessor, RevocationFile}
 use crate::keyring::Keeper;
 use crate::ledger::{Format, Level, Log};
 use crate::net::{self, Orders, Shared};
+use crate::relay;
 use crate::sandbox::{self, Needs, Reach};
 use given::{Given, Source};
 use notify::Notifier;
@@ -141,6 +142,9 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), Failure> {
         if let (Some(events), Some(told)) = (&shared.events, told) {
             tokio::task::spawn_local(events::deliver(Arc::clone(events), told));
         }
+        let rules = Arc::clone(&shared);
+        let in_force = move || rules.rules.load().backends.clone();
+        tokio::task::spawn_local(relay::watch_over(in_force, Arc::clone(&shared.ledger)));
         let keeper = Keeper::start(key_sources, &shared);
         let alive = Rc::clone(&notifier);
         tokio::task::spawn_local(async move { alive.keep_alive().await });

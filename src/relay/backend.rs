@@ -20,6 +20,8 @@ pub struct Backend {
     pub roots: Option<Roots>,
     /// `upstream_timeout`: from the beginning of a connection to its verified 101.
     pub timeout: Duration,
+    /// `upstream_health_interval`: how often each is probed; `None` where it is not.
+    pub health_interval: Option<Duration>,
     /// Whether a subject goes to the same upstream again.
     pub sticky: bool,
     /// Bounds of what an upstream may send.
@@ -59,6 +61,10 @@ impl Backend {
         for upstream in &mut self.upstreams {
             let known = before.upstreams.iter().find(|known| known.endpoint() == upstream.endpoint());
             if let Some(known) = known {
+                // Without probes nothing would take their last word back.
+                if self.health_interval.is_none() {
+                    known.probed(true);
+                }
                 *upstream = Arc::clone(known);
             }
         }
@@ -85,6 +91,7 @@ mod tests {
             upstreams: urls.iter().map(upstream).collect(),
             roots: None,
             timeout: Duration::from_secs(5),
+            health_interval: None,
             sticky,
             limits: codec::Limits {
                 message_bytes: 1,

@@ -167,7 +167,7 @@ async fn shake_hands(
 
 /// A name that leads to this machine, or to what only this machine reaches, is one that somebody else
 /// may have turned: an upstream there is written as such.
-fn leads_astray(endpoint: &Endpoint, address: Option<IpAddr>) -> bool {
+pub(super) fn leads_astray(endpoint: &Endpoint, address: Option<IpAddr>) -> bool {
     let is_name = endpoint.name().is_some() && !endpoint.is_loopback();
     is_name && address.is_some_and(is_local)
 }

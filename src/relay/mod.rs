@@ -8,6 +8,7 @@
 mod backend;
 mod dial;
 mod handshake;
+mod health;
 mod keys;
 mod link;
 mod metrics;
@@ -16,6 +17,7 @@ mod upstream;
 
 pub use backend::Backend;
 pub use dial::{Dialled, Refusal, Who, dial};
+pub use health::watch_over;
 pub use keys::MaskKeys;
 pub use link::{BackendEnd, Link, QUEUE_BYTES_MAX};
 pub use metrics::render as render_metrics;

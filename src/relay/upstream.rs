@@ -23,6 +23,8 @@ pub struct Upstream {
     out_until_ms: AtomicU64,
     /// What the last probe said, where there are probes.
     is_probed_down: AtomicBool,
+    /// Milliseconds since `epoch` of the next probe.
+    probe_due_ms: AtomicU64,
 }
 
 impl Upstream {
@@ -37,6 +39,7 @@ impl Upstream {
             epoch: Instant::now(),
             out_until_ms: AtomicU64::new(0),
             is_probed_down: AtomicBool::new(false),
+            probe_due_ms: AtomicU64::new(0),
         }
     }
 
@@ -86,6 +89,15 @@ impl Upstream {
     pub fn succeeded(&self) {
         self.failures_in_a_row.store(0, Ordering::Relaxed);
         self.out_until_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether it is to be probed now; the next time is an interval from now.
+    pub(super) fn is_probe_due(&self, now: Instant, interval: Duration) -> bool {
+        let is_due = self.ms(now) >= self.probe_due_ms.load(Ordering::Relaxed);
+        if is_due {
+            self.probe_due_ms.store(self.ms(now + interval), Ordering::Relaxed);
+        }
+        is_due
     }
 
     /// What a probe said; whether that is news.

@@ -6,6 +6,7 @@ use crate::support::pki::Ca;
 use crate::support::ws::Got;
 use crate::support::{Frame, Gateway, Handshake, Setup, Token, Web, Ws, unix_now};
 use serde_json::{Value, json};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -371,4 +372,39 @@ fn backends_are_reached_by_tls_with_their_own_roots_and_by_unix_sockets() {
     ws.expect_text("by socket");
     let head = web.heads().pop().expect("a request");
     assert!(head.starts_with("GET /legacy HTTP/1.1\r\nHost: localhost\r\n"), "{head}");
+}
+
+/// A port on which nobody listens, until somebody does.
+fn deserted() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
+}
+
+#[test]
+fn where_one_upstream_takes_no_connection_the_next_one_does() {
+    let (web, nobody) = (echo(), deserted());
+    let gateway = Gateway::with(&route(&[format!("ws://{nobody}/"), url(&web)], ""));
+    for _ in 0..8 {
+        let mut alice = enter(&gateway);
+        alice.text("hello");
+        alice.expect_text("hello");
+        alice.leave();
+    }
+    let of = |upstream| [("route", "/legacy"), ("upstream", upstream)];
+    assert!(gateway.metric("portcullis_upstream_failures_total", &of("0")) >= 3.0);
+    assert_eq!(gateway.metric("portcullis_upstream_healthy", &of("0")) as u32, 0, "three in a row");
+    assert_eq!(gateway.metric("portcullis_upstream_healthy", &of("1")) as u32, 1);
+}
+
+#[test]
+fn probes_find_an_upstream_that_is_gone_and_one_that_is_back_without_a_session() {
+    let (web, nobody) = (echo(), deserted());
+    let more = "upstream_health_interval = '500ms'";
+    let gateway = Gateway::with(&route(&[format!("ws://{nobody}/"), url(&web)], more));
+    let of = |upstream| [("route", "/legacy"), ("upstream", upstream)];
+    gateway.wait_metric("portcullis_upstream_healthy", &of("0"), 0.0);
+    assert_eq!(gateway.metric("portcullis_upstream_healthy", &of("1")) as u32, 1);
+    let _back = TcpListener::bind(nobody).expect("the same port");
+    gateway.wait_metric("portcullis_upstream_healthy", &of("0"), 1.0);
+    assert_eq!(gateway.metric("portcullis_upstream_failures_total", &of("0")) as u32, 0, "no session failed");
 }
