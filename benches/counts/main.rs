@@ -2,7 +2,7 @@
 //! count in `last.txt`. A count is repeatable where a time is not.
 //! Never knows a socket.
 //!
-//! `cargo bench --bench counts` fails where a path takes more than a twentieth more than it did;
+//! `cargo bench --bench counts` fails where a path takes over a twentieth, and 32 instructions, more than it did;
 //! `-- --keep` writes down what it takes now. It needs valgrind, and is meant for x86-64, where the
 //! counts were taken.
 
@@ -70,9 +70,10 @@ fn compare(counts: &BTreeMap<&str, u64>) -> Result<ExitCode, Fault> {
     for (name, now) in counts {
         let last = *kept.get(*name).ok_or_else(|| format!("{name} is not in last.txt: run with --keep"))?;
         let thousandths = (i128::from(*now) - i128::from(last)) * 1000 / i128::from(last.max(1));
-        let is_more = *now > last + last / 20;
+        // The same copy takes another processor's library a few instructions more.
+        let is_more = *now > last + last / 20 + 32;
         grown += u32::from(is_more);
-        let note = if is_more { "  more than a twentieth" } else { "" };
+        let note = if is_more { "  too many" } else { "" };
         println!(
             "{name:<28}{last:>12}{now:>12}{:>8.1}%{note}",
             f64::from(i32::try_from(thousandths)?) / 10.0
