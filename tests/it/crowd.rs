@@ -5,6 +5,7 @@ use crate::support::conn::tcp_from;
 use crate::support::ws::Got;
 use crate::support::{Conn, Frame, Gateway, Ws};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
 
 const MEMBERS: usize = 1000;
@@ -99,6 +100,6 @@ fn a_thousand_members_get_everything_in_one_order_and_are_all_told_to_go_away() 
         ws.expect_close(1001, "drain");
     }
     assert_eq!(gateway.wait_exit().code(), Some(0));
-    let drained = gateway.log.count(|line| line["reason"] == "drain" && line["code"] == 1001);
-    assert_eq!(drained, MEMBERS + 2);
+    let drained = |line: &Value| line["reason"] == "drain" && line["code"] == 1001;
+    assert_eq!(gateway.log.count_of("the last line", MEMBERS + 2, drained), MEMBERS + 2);
 }
