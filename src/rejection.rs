@@ -360,7 +360,7 @@ reasons! {
     PeerGone "peer_gone" Answer::Drop;
     /// The gateway is draining.
     Drain "drain" Answer::Close(1001);
-    /// The gateway is draining, and a successor has its sockets.
+    /// The gateway is draining, and its sockets are a successor's, or a service manager keeps them for one.
     Restart "restart" Answer::Close(1012);
     /// `max_session` is over.
     MaxSession "max_session" Answer::Close(1001);

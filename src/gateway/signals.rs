@@ -26,8 +26,12 @@ pub(super) struct Drains {
 impl Drains {
     /// What sessions and newcomers are told when a signal ends the gateway.
     fn of_signal(self) -> (Rejection, Newcomers) {
-        let newcomers = if self.outlive { Newcomers::LeftToSuccessor } else { Newcomers::Refused };
-        (Rejection::Drain, newcomers)
+        if self.outlive {
+            // Whoever holds the sockets starts a successor for the next who connects.
+            (Rejection::Restart, Newcomers::LeftToSuccessor)
+        } else {
+            (Rejection::Drain, Newcomers::Refused)
+        }
     }
 }
 
@@ -87,10 +91,11 @@ impl Signals {
         shared.ledger.tell(
             Level::Info,
             "draining",
-            if reason == Rejection::Restart {
-                "a successor has the sockets: sessions are closed with 1012; a signal ends at once"
-            } else {
-                "sessions are closed with 1001; a second signal ends at once"
+            match newcomers {
+                Newcomers::LeftToSuccessor => {
+                    "the sockets are a successor's: sessions are closed with 1012; one more signal ends at once"
+                }
+                Newcomers::Refused => "sessions are closed with 1001; a second signal ends at once",
             },
         );
         tokio::select! {

@@ -100,7 +100,7 @@ fn nobody_who_connects_while_a_gateway_is_replaced_on_the_sockets_it_was_given_i
         let mut member = gateway.join("kitchen", "alice");
         arrivals.wait_for(50);
         gateway.sigterm();
-        member.expect_close(1001, "drain");
+        member.expect_close(1012, "restart");
         assert_eq!(gateway.wait_exit().code(), Some(0));
         // They connect into the queue, where nobody takes them yet.
         gateway.restart();
@@ -108,6 +108,34 @@ fn nobody_who_connects_while_a_gateway_is_replaced_on_the_sockets_it_was_given_i
     arrivals.wait_for(50);
     assert!(arrivals.end() >= 150);
     assert!(gateway.dir().join("internal.sock").exists(), "its file is not the gateway's to remove");
+}
+
+#[test]
+fn on_sockets_that_outlive_it_a_gateway_says_service_restart_however_it_is_ended() {
+    let setup = Setup::new().toml("server.drain_timeout = '60s'");
+    let public = listening(&setup);
+    let mut gateway = setup.given("public", public).start();
+    let by_order = |gateway: &Gateway| {
+        let answer = gateway.internal().ask("POST", "/admin/drain", &[], "");
+        assert_eq!(answer.status, 202, "{answer:?}");
+    };
+    for end in [&Gateway::sigterm as &dyn Fn(&Gateway), &Gateway::sigint, &by_order] {
+        let mut members: Vec<_> =
+            (0..8).map(|member| gateway.join("lobby", &format!("m-{member}"))).collect();
+        let early = gateway.connect();
+        end(&gateway);
+        gateway.log.event("the drain", |line| {
+            line["event"] == "draining" && line["detail"].as_str().is_some_and(|told| told.contains("1012"))
+        });
+        for member in &mut members {
+            member.expect_close(1012, "restart");
+        }
+        // Whoever was taken before the drain is let in, and told the same.
+        let mut early = gateway.handshake_for("lobby", &gateway.token("early")).open_on(early);
+        early.expect_close(1012, "restart");
+        assert_eq!(gateway.wait_exit().code(), Some(0));
+        gateway.restart();
+    }
 }
 
 /// The configuration with another number of workers.

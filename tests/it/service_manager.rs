@@ -134,8 +134,8 @@ fn as_nobody_without_a_network_a_gateway_serves_on_given_sockets_with_a_key_from
     gateway.sighup();
     gateway.log.event("the reload", |line| line["event"] == "reloaded");
     gateway.sigterm();
-    alice.expect_close(1001, "drain");
-    bob.expect_close(1001, "drain");
+    alice.expect_close(1012, "restart");
+    bob.expect_close(1012, "restart");
     assert_eq!(gateway.wait_exit().code(), Some(0));
 }
 
