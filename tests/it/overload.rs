@@ -31,10 +31,12 @@ fn without_file_descriptors_nothing_spins_sessions_live_and_newcomers_come_in_on
     let (mut alice, mut bob) = (gateway.join("lobby", "alice"), gateway.join("lobby", "bob"));
     let none = Rlimit { current: Some(3), maximum: rustix::process::getrlimit(Resource::Nofile).maximum };
     let before = prlimit(Some(pid(&gateway)), Resource::Nofile, none).expect("a limit");
+    let begun = Instant::now();
     let crowd: Vec<TcpStream> =
         (0..50).map(|_| TcpStream::connect(gateway.place().address).expect("the kernel takes it")).collect();
-    let (begun, used) = (Instant::now(), cpu(&gateway));
-    while begun.elapsed() < Duration::from_secs(2) {
+    let used = cpu(&gateway);
+    let speaking = Instant::now();
+    while speaking.elapsed() < Duration::from_secs(2) {
         speak(&mut alice, &mut bob, "we go on");
         std::thread::park_timeout(Duration::from_millis(100));
     }
@@ -43,12 +45,16 @@ fn without_file_descriptors_nothing_spins_sessions_live_and_newcomers_come_in_on
     prlimit(Some(pid(&gateway)), Resource::Nofile, before).expect("a limit");
     let freed = Instant::now();
     assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
-    let recovered = freed.elapsed();
-    assert!(recovered < Duration::from_secs(5), "{recovered:?}");
-    eprintln!("{used:?} of CPU in 2 s without descriptors, {recovered:?} to the next session");
+    let (recovered, elapsed) = (freed.elapsed(), begun.elapsed());
+    // A pause of 50 ms at most, the crowd in the queue, a handshake: what is above one second is for a busy machine.
+    assert!(recovered < Duration::from_secs(2), "{recovered:?}");
+    // Each of the two workers tries again after 50 ms: never sooner, and on a busy machine not much later.
+    let failed = gateway.metric("portcullis_accept_failures_total", &[]);
+    let most = 2.0 * elapsed.as_secs_f64() / 0.05;
+    assert!((most / 8.0..most + 4.0).contains(&failed), "{failed} tries, and {most} at most");
+    eprintln!("{used:?} of CPU, {failed} tries in {elapsed:?}, {recovered:?} to the next session");
     drop(crowd);
     speak(&mut alice, &mut bob, "and on");
-    assert!(gateway.metric("portcullis_accept_failures_total", &[]) >= 2.0);
     let told = gateway.log.count(|line| line["event"] == "accept_failed");
     assert!((1..=16).contains(&told), "told once a second and worker, not each time: {told}");
 }
