@@ -13,12 +13,32 @@ fuzz_target!(|input: &[u8]| {
     if let (Ok(selector), Ok(topic)) = (std::str::from_utf8(selector), std::str::from_utf8(topic)) {
         judge_selector(selector, topic);
     }
-    let Ok(form) = Form::parse(body, 4096) else { return };
+    let any = Form::parse(body, 4096);
+    judge_one(Form::parse_one(body, 4096, HUB).ok().as_ref(), any.as_ref().ok());
+    let Ok(form) = any else { return };
     assert!(form.topics().next().is_some());
     let data = form.data().replace("\r\n", "\n").replace('\r', "\n");
     let update = form.into_update(|| "fresh".to_owned());
     judge_event(std::str::from_utf8(update.event()).expect("UTF-8"), update.id(), &data);
 });
+
+/// What version 1.0 takes, version 0.x takes as well and to the same effect, and it is one topic that
+/// nobody resolves to the hub's own.
+fn judge_one(one: Option<&Form>, any: Option<&Form>) {
+    let Some(one) = one else { return };
+    let any = any.expect("what 1.0 takes");
+    assert!(one.topics().eq(any.topics()) && one.data() == any.data());
+    let mut topics = one.topics();
+    let (topic, more) = (topics.next().expect("a topic"), topics.next());
+    assert!(more.is_none() && topic != "*");
+    let path = topic.split(['?', '#']).next().unwrap_or_default();
+    for own in [HUB, "/.well-known/mercure"] {
+        let below = path.strip_prefix(own);
+        assert!(!below.is_some_and(|below| below.is_empty() || below.starts_with('/')), "{topic:?}");
+    }
+}
+
+const HUB: &str = "/hub";
 
 fn judge_selector(text: &str, topic: &str) {
     let Some(selector) = TopicSelector::parse(text) else { return };

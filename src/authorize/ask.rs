@@ -60,8 +60,8 @@ pub struct Authorize {
 pub struct Matter {
     /// The number that its log lines bear.
     pub connection: RequestId,
-    /// Who.
-    pub subject: Arc<str>,
+    /// Who; nobody in particular where a hub may be read without a token.
+    pub subject: Option<Arc<str>>,
     /// The identifier of its token.
     pub jti: Option<Box<str>>,
     /// The other end of its socket.
@@ -70,8 +70,10 @@ pub struct Matter {
     pub origin: Option<Origin>,
     /// The configured path of its route.
     pub route: Arc<str>,
-    /// The room; none of a session that has a backend and no room.
+    /// The room; none of a session that has a backend and no room, or subscribes to topics.
     pub room: Option<RoomName>,
+    /// The topic selectors of who subscribes to updates.
+    pub topics: Option<Box<[Box<str>]>>,
 }
 
 #[derive(Serialize)]
@@ -84,7 +86,7 @@ struct Body<'a> {
 struct Data<'a> {
     on: &'a [&'static str],
     connection_id: String,
-    subject: &'a str,
+    subject: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<&'a str>,
     peer: String,
@@ -92,6 +94,8 @@ struct Data<'a> {
     origin: Option<&'a str>,
     route: &'a str,
     room: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topics: Option<&'a [Box<str>]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -228,12 +232,13 @@ impl Matter {
         let data = Data {
             on,
             connection_id: self.connection.to_string(),
-            subject: &self.subject,
+            subject: self.subject.as_deref(),
             jti: self.jti.as_deref(),
             peer: self.peer.to_string(),
             origin: self.origin.as_ref().map(Origin::as_str),
             route: &self.route,
             room: self.room.as_ref().map(RoomName::as_str),
+            topics: self.topics.as_deref(),
             kind,
             data: text,
             data_base64: binary,

@@ -32,6 +32,9 @@ pub(super) fn read(
     }
     let on = on(&mut section);
     let labels = named_routes(&mut section, routes);
+    if let (Some([_, _, true]), Some(labels)) = (&on, &labels) {
+        point_out_unheard(&mut section, routes, labels.as_deref());
+    }
     let on_failure = on_failure(&mut section);
     let concurrent = section.number("concurrent", 1..=10_000).map_or(CONCURRENT, |at| at.value);
     section.finish();
@@ -92,6 +95,29 @@ fn named_routes(section: &mut Section<'_>, routes: &[Arc<Route>]) -> Option<Opti
         }
     }
     good.then_some(Some(labels))
+}
+
+/// Messages are asked about in rooms alone: what goes to a backend is passed on as it comes, before a
+/// message is whole, and what is published to a hub is a backend's own word.
+fn point_out_unheard(section: &mut Section<'_>, routes: &[Arc<Route>], labels: Option<&[Arc<str>]>) {
+    let is_about = |route: &&Arc<Route>| labels.is_none_or(|labels| labels.contains(&route.label));
+    let (heard, unheard): (Vec<_>, Vec<_>) =
+        routes.iter().filter(is_about).partition(|route| route.has_rooms());
+    let Some(span) = section.place("on").filter(|_| !unheard.is_empty()) else { return };
+    if heard.is_empty() {
+        let help = "take \"message\" out, or name a route of the kind broadcast in `routes`";
+        section.bad(
+            "on",
+            span,
+            "has \"message\", which is asked on routes of the kind broadcast alone",
+            help,
+        );
+        return;
+    }
+    let paths: Vec<String> = unheard.iter().map(|route| quoted(&route.label)).collect();
+    let message = format!("`authorize.on` has \"message\", which is never asked on {}", paths.join(", "));
+    let help = "let what is behind that route judge its messages, or take \"message\" out";
+    section.notes().warning(Some(span), message, help);
 }
 
 fn on_failure(section: &mut Section<'_>) -> Option<OnFailure> {

@@ -6,7 +6,9 @@ use super::files::Folder;
 use super::hook;
 use super::mask::quoted;
 use crate::events::{EventKind, Kinds, QueueLimits, Settings};
+use crate::gate::Route;
 use crate::webhook::Backoff;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// `[events]`.
@@ -18,7 +20,7 @@ pub struct Events {
 }
 
 /// Takes `[events]`, if it is there.
-pub(super) fn read(mut section: Section<'_>, folder: &Folder) -> Option<Events> {
+pub(super) fn read(mut section: Section<'_>, folder: &Folder, routes: &[Arc<Route>]) -> Option<Events> {
     if !section.is_present() {
         return None;
     }
@@ -30,6 +32,12 @@ pub(super) fn read(mut section: Section<'_>, folder: &Folder) -> Option<Events> 
     {
         let help = "add \"message\" to `types`, or leave `payload` out";
         section.notes().warning(Some(span.clone()), "`events.payload` does nothing without messages", help);
+    }
+    let tells_messages = kinds.as_ref().is_some_and(|kinds| kinds.has(EventKind::Message));
+    if tells_messages && !routes.is_empty() && !routes.iter().any(|route| route.has_rooms()) {
+        let message =
+            "`events.types` has \"message\", which no route tells: only one of the kind broadcast does";
+        section.notes().warning(section.place("types"), message, "take \"message\" out of it");
     }
     let batch = section.number("batch", 1..=1000).map_or(BATCH, |at| at.value);
     let linger = section.duration("linger", Duration::ZERO..=MINUTE).map_or(LINGER, |at| at.value);

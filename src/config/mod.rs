@@ -313,7 +313,7 @@ fn read_parts(root: &mut Section<'_>, path: &Path, surroundings: &Surroundings) 
     let globals = route::Globals { origins: &origins, credentials: &auth.credentials, limits: &session };
     let (routes, backends) = route::read_all(root, &globals, &folder);
     let internal = internal::read(root.section("internal"), &folder, surroundings.now, &server.listen);
-    let events = events::read(root.section("events"), &folder);
+    let events = events::read(root.section("events"), &folder, &routes);
     let authorize = authorize::read(root.section("authorize"), &folder, &routes, limits.handshake_timeout);
 
     let watch = Watch::new(tls.paths.clone());

@@ -19,7 +19,7 @@ use time::format_description::well_known::Rfc3339;
 /// A kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// A WebSocket is open.
+    /// A WebSocket or an event stream is open.
     Connected,
     /// Its session is in a room.
     Joined,
@@ -59,23 +59,25 @@ impl EventKind {
 pub struct Whose {
     /// The number that its log lines bear.
     pub connection: RequestId,
-    /// Who.
-    pub subject: Arc<str>,
+    /// Who; nobody in particular where a hub may be read without a token.
+    pub subject: Option<Arc<str>>,
     /// The configured path of its route.
     pub route: Arc<str>,
-    /// Its room.
-    pub room: RoomName,
+    /// Its room, or the one whose grant its backend asked for; none of who subscribes to topics.
+    pub room: Option<RoomName>,
 }
 
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum What {
-    /// A WebSocket is open.
+    /// A WebSocket or an event stream is open.
     Connected {
         /// The other end of its socket.
         peer: Peer,
         /// The page that opened it.
         origin: Option<Origin>,
+        /// The topic selectors of who subscribes to updates.
+        topics: Option<Box<[Box<str>]>>,
     },
     /// Its session is in the room.
     Joined {
@@ -136,7 +138,8 @@ impl Event {
     pub(super) fn weight(&self) -> usize {
         let payload = match &self.what {
             What::Message { payload: Some(payload), .. } => payload.len(),
-            What::Connected { .. }
+            What::Connected { topics: Some(topics), .. } => topics.iter().map(|topic| topic.len()).sum(),
+            What::Connected { topics: None, .. }
             | What::Joined { .. }
             | What::Message { payload: None, .. }
             | What::Left { .. }
@@ -166,13 +169,15 @@ struct Told<'a> {
     r#type: &'static str,
     time: String,
     connection_id: String,
-    subject: &'a str,
+    subject: Option<&'a str>,
     route: &'a str,
-    room: &'a str,
+    room: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topics: Option<&'a [Box<str>]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     publish: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -204,11 +209,12 @@ fn told<'a>(id: &str, event: &'a Event) -> Told<'a> {
         r#type: event.kind().name(),
         time: moment(event.at),
         connection_id: connection.to_string(),
-        subject,
+        subject: subject.as_deref(),
         route,
-        room: room.as_str(),
+        room: room.as_ref().map(RoomName::as_str),
         peer: None,
         origin: None,
+        topics: None,
         publish: None,
         kind: None,
         bytes: None,
@@ -218,7 +224,8 @@ fn told<'a>(id: &str, event: &'a Event) -> Told<'a> {
         code: None,
     };
     match &event.what {
-        What::Connected { peer, origin } => {
+        What::Connected { peer, origin, topics } => {
+            told.topics = topics.as_deref();
             told.peer = Some(peer.to_string());
             told.origin = origin.as_ref().map(Origin::as_str);
         }
@@ -263,9 +270,9 @@ mod tests {
     fn event(what: What) -> Event {
         let whose = Whose {
             connection: RequestId::parse("00000000000000ab").expect("an id"),
-            subject: "alice".into(),
+            subject: Some("alice".into()),
             route: "/chat/{room}".into(),
-            room: RoomName::parse("lobby").expect("a room"),
+            room: RoomName::parse("lobby"),
         };
         Event { at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_500_750), whose, what }
     }
@@ -286,7 +293,14 @@ mod tests {
         });
         let peer = Peer::new([192, 0, 2, 1].into());
         for (what, own) in [
-            (What::Connected { peer, origin: None }, json!({ "type": "connected", "peer": "192.0.2.1" })),
+            (
+                What::Connected { peer, origin: None, topics: None },
+                json!({ "type": "connected", "peer": "192.0.2.1" }),
+            ),
+            (
+                What::Connected { peer, origin: None, topics: Some(["a".into()].into()) },
+                json!({ "type": "connected", "peer": "192.0.2.1", "topics": ["a"] }),
+            ),
             (What::Joined { publish: true }, json!({ "type": "joined", "publish": true })),
             (
                 What::Message { opcode: Opcode::Text, bytes: 2, payload: None },

@@ -67,6 +67,12 @@ pub struct MercureRoute {
 }
 
 impl Route {
+    /// Whether its sessions are in rooms, where each message is one of the gateway's own to hand on.
+    #[must_use]
+    pub fn has_rooms(&self) -> bool {
+        matches!(self.serves, Serves::Rooms) && self.mercure.is_none()
+    }
+
     /// Octets of the body that a POST to this route may have; `None` where it takes none.
     pub(super) fn body_bytes_max(&self) -> Option<usize> {
         let message_bytes = self.session.codec.message_bytes;

@@ -226,6 +226,11 @@ pub struct TopicSubscriber {
 }
 
 impl TopicSubscriber {
+    /// The topic selectors that it named.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.subscription.topics()
+    }
+
     /// Whether an update from the inbox is for it.
     #[must_use]
     pub fn gets(&self, numbered: &Numbered) -> bool {

@@ -55,6 +55,11 @@ impl Subscription {
         })
     }
 
+    /// What it wants.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
+        self.wanted.iter().map(TopicSelector::as_str)
+    }
+
     pub(super) fn subscriber(&self) -> &str {
         &self.subscriber
     }

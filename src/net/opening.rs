@@ -279,9 +279,14 @@ impl Opening<'_> {
                 }
             }
             Judged::Subscribe { subscribing, place, reader } => {
-                let reply = answer::readable(answer::stream(strict_transport), reader.as_ref());
-                let (response, head_bytes) = (answer::unended(&reply), came.head_bytes);
-                Verdict::Subscribed { subscribing, place, response, head_bytes }
+                match authorized::subscription(subscribing, self.asker(), self.shared).await {
+                    Ok(subscribing) => {
+                        let reply = answer::readable(answer::stream(strict_transport), reader.as_ref());
+                        let (response, head_bytes) = (answer::unended(&reply), came.head_bytes);
+                        Verdict::Subscribed { subscribing, place, response, head_bytes }
+                    }
+                    Err(refused) => self.refuse_authorized(refused, reader.as_ref()),
+                }
             }
             Judged::Publish { publishing, reader } => {
                 self.take_update(&publishing, came, reader.as_ref()).await?

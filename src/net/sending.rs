@@ -26,12 +26,13 @@ pub(super) async fn authorized(
     let grant = sending.grant()?;
     let matter = Matter {
         connection: asker.request,
-        subject: Arc::clone(grant.identity().subject()),
+        subject: Some(Arc::clone(grant.identity().subject())),
         jti: grant.identity().jti().map(Into::into),
         peer: asker.peer,
         origin: sending.origin().cloned(),
         route: Arc::clone(label),
         room: Some(grant.room().clone()),
+        topics: None,
     };
     let asking = Box::pin(authorize.sending(&matter, sending.kind(), body));
     let said = timeout_at(asker.deadline.into(), asking).await;
@@ -60,9 +61,9 @@ pub(super) fn send(
     {
         let whose = Whose {
             connection: request,
-            subject: Arc::clone(grant.identity().subject()),
+            subject: Some(Arc::clone(grant.identity().subject())),
             route: Arc::clone(&sending.route().label),
-            room: grant.room().clone(),
+            room: Some(grant.room().clone()),
         };
         let payload = with_payload.then(|| Bytes::copy_from_slice(body));
         let message = What::Message { opcode: sending.kind(), bytes: body.len(), payload };

@@ -2,6 +2,7 @@
 //! Never knows the checks before it.
 
 use super::tickets::answer_to;
+use crate::support::backend::{echo, route, url};
 use crate::support::internal::grown;
 use crate::support::receiver::{Receiver, WEBHOOK_SECRET};
 use crate::support::setup::free_address;
@@ -316,4 +317,43 @@ fn those_without_a_websocket_are_asked_for_too() {
     alice.expect("hi");
     let data = receiver.came().pop().expect("a question").json()["data"].clone();
     assert_eq!([&data["on"], &data["data"]], [&json!(["connect", "message"]), &json!("hi")]);
+}
+
+#[test]
+fn who_goes_to_a_backend_or_subscribes_to_a_hub_is_asked_about_too() {
+    const HUB: &str = "/.well-known/mercure";
+    let receiver = Receiver::start();
+    let web = echo();
+    let gateway = setup(&receiver, "on = ['connect', 'message']\n")
+        .toml(&format!("{}[[route]]\npath = '{HUB}'\nkind = 'mercure'\n", route(&[url(&web)], "")))
+        .start();
+    let relayed = gateway.handshake().target("/legacy");
+    let token = Token::of("alice").claim("mercure", json!({ "subscribe": ["*"] })).sign(gateway.key());
+    let hub = gateway.handshake().bearer(&token).for_stream().target(format!("{HUB}?topic=a&topic=b"));
+    for (answer, relay_code, hub_code) in [
+        ((200, r#"{"allow":false}"#), "authorize_refused", "authorize_refused"),
+        ((500, ""), "authorize_unavailable", "authorize_unavailable"),
+        ((200, r#"{"allow":true,"subscribe":["*"]}"#), "room_not_granted", "topic_not_granted"),
+    ] {
+        receiver.reply(move |_, _| (answer.0, answer.1.to_owned()));
+        for (request, code) in [(&relayed, relay_code), (&hub, hub_code)] {
+            let refused = gateway.ask(request);
+            let status = if code == "authorize_unavailable" { 503 } else { 403 };
+            assert_eq!((refused.status, refused.json()["code"].clone()), (status, json!(code)));
+        }
+    }
+    says(&receiver, r#"{"allow":true}"#);
+    let before = receiver.came().len();
+    let mut alice = gateway.open(&relayed);
+    alice.text("hi");
+    alice.expect_text("hi");
+    let _stream = Stream::open(&hub, gateway.place());
+    let came: Vec<_> =
+        receiver.came().iter().skip(before).map(|hooked| hooked.json()["data"].clone()).collect();
+    assert_eq!(came.len(), 2, "no message of theirs is asked about: {came:?}");
+    assert_eq!([&came[0]["route"], &came[0]["topics"]], [&json!("/legacy"), &json!(null)]);
+    assert_eq!(
+        [&came[1]["on"], &came[1]["route"], &came[1]["subject"], &came[1]["topics"]],
+        [&json!(["connect"]), &json!(HUB), &json!("alice"), &json!(["a", "b"])]
+    );
 }

@@ -1,10 +1,12 @@
 //! Owns the stories of what the backend is told by webhooks.
 //! Never knows how a session begins or ends as such.
 
+use crate::support::backend::{echo, route, url};
 use crate::support::receiver::{Receiver, WEBHOOK_SECRET};
 use crate::support::setup::free_address;
+use crate::support::stream::Got;
 use crate::support::web::Web;
-use crate::support::{Frame, Gateway, Setup, unix_now};
+use crate::support::{Frame, Gateway, Setup, Stream, Token, unix_now};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -293,4 +295,58 @@ fn a_reload_takes_another_secret_and_other_kinds() {
     assert_eq!(kinds(&events), ["connected", "joined", "disconnected"]);
     let last = receiver.came().pop().expect("a request");
     assert!(last.is_signed_with(new) && !last.is_signed_with(WEBHOOK_SECRET));
+}
+
+#[test]
+fn a_session_with_a_backend_is_told_as_connected_and_disconnected_and_its_messages_are_not() {
+    let receiver = Receiver::start();
+    let web = echo();
+    let gateway = setup(&receiver, ALL).toml(&route(&[url(&web)], "")).start();
+    let mut alice = gateway.open(&gateway.handshake().target("/legacy"));
+    alice.text("hello");
+    alice.expect_text("hello");
+    alice.leave();
+    let events = receiver.wait_events(2);
+    assert_eq!(kinds(&events), ["connected", "disconnected"]);
+    for event in &events {
+        assert_eq!(
+            [&event["connection_id"], &event["subject"], &event["room"], &event["route"]],
+            [&events[0]["connection_id"], &json!("alice"), &Value::Null, &json!("/legacy")]
+        );
+    }
+    assert_eq!(events[0]["origin"], crate::support::ORIGIN);
+    assert!(events[1]["code"].is_u64() && events[1]["reason"].is_string());
+    // What came behind it is told behind it.
+    let bob = gateway.join("lobby", "bob");
+    bob.leave();
+    assert_eq!(kinds(&receiver.wait_events(6))[2..], ["connected", "joined", "left", "disconnected"]);
+}
+
+#[test]
+fn who_subscribes_to_a_hub_is_told_with_its_topics_and_so_is_its_end() {
+    const HUB: &str = "/.well-known/mercure";
+    let receiver = Receiver::start();
+    let gateway = setup(&receiver, ALL)
+        .toml(&format!("[[route]]\npath = '{HUB}'\nkind = 'mercure'\nanonymous = true\n"))
+        .start();
+    let token =
+        Token::of("alice").claim("mercure", json!({ "subscribe": [] })).claim("jti", json!("of-alice"));
+    let asked = gateway.handshake().for_stream().target(format!("{HUB}?topic=a&topic=b%7Bid%7D"));
+    let mut alice = Stream::open(&asked.clone().bearer(&token.sign(gateway.key())), gateway.place());
+    let told = receiver.wait_events(1).remove(0);
+    assert_eq!(
+        [&told["type"], &told["subject"], &told["topics"], &told["room"], &told["route"]],
+        [&json!("connected"), &json!("alice"), &json!(["a", "b{id}"]), &Value::Null, &json!(HUB)]
+    );
+    assert_eq!(gateway.internal().ask("POST", "/admin/kick", &[], r#"{"subject":"alice"}"#).status, 200);
+    assert_eq!(alice.next(), Got::Comment("kicked".to_owned()));
+    let end = receiver.wait_events(2).remove(1);
+    assert_eq!(
+        [&end["type"], &end["connection_id"], &end["reason"]],
+        [&json!("disconnected"), &told["connection_id"], &json!("kicked")]
+    );
+    drop(Stream::open(&asked.remove("Authorization"), gateway.place()));
+    let events = receiver.wait_events(4);
+    assert_eq!(kinds(&events)[2..], ["connected", "disconnected"]);
+    assert_eq!(events[2]["subject"], Value::Null, "nobody in particular");
 }

@@ -68,6 +68,15 @@ impl Seat {
             At::Topics { .. } | At::Backend { .. } => None,
         }
     }
+
+    /// The room that it is in, or whose grant its backend asked for.
+    pub(super) fn room(&self) -> Option<&RoomName> {
+        match &self.at {
+            At::Room { subscriber, .. } => Some(subscriber.room_name()),
+            At::Backend { room } => room.as_ref(),
+            At::Topics { .. } => None,
+        }
+    }
 }
 
 /// What its lines tell, and the place that its connection holds while it lasts.

@@ -118,11 +118,7 @@ fn is_meant(whom: &Whom, held: &Held, shared: &Shared) -> bool {
 
 /// The room that a session is in.
 fn room_of(held: &Held) -> Option<&RoomName> {
-    match &held.seat.as_ref()?.at {
-        At::Room { subscriber, .. } => Some(subscriber.room_name()),
-        At::Backend { room } => room.as_ref(),
-        At::Topics { .. } => None,
-    }
+    held.seat.as_ref()?.room()
 }
 
 fn listed(held: &Held, now: Instant) -> Listed {

@@ -1,7 +1,7 @@
 //! Owns what the backend is told of one session, and what it is asked about it.
 //! Never knows how it gets there.
 
-use super::held::{About, Seat};
+use super::held::{About, At, Seat};
 use crate::authorize::Matter;
 use crate::broadcast::Subscriber;
 use crate::codec::Opcode;
@@ -10,12 +10,21 @@ use crate::session::End;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// A session is open, and in its room.
+/// A session is open, and in its room, if it has one.
 pub(super) fn tell_begin(events: &Events, about: &About, seat: &Seat, publish: bool) {
-    let Some(whose) = whose(about, seat) else { return };
-    let connected = || What::Connected { peer: about.peer, origin: about.origin.clone() };
-    events.tell(EventKind::Connected, || Event::now(whose.clone(), connected()));
-    events.tell(EventKind::Joined, || Event::now(whose.clone(), What::Joined { publish }));
+    let connected = || What::Connected {
+        peer: about.peer,
+        origin: about.origin.clone(),
+        topics: match &seat.at {
+            At::Topics { member, .. } => Some(member.topics().map(Box::from).collect()),
+            At::Room { .. } | At::Backend { .. } => None,
+        },
+    };
+    events.tell(EventKind::Connected, || Event::now(whose(about, seat), connected()));
+    // Who goes to a backend, or subscribes to topics, is in no room.
+    if seat.subscriber().is_some() {
+        events.tell(EventKind::Joined, || Event::now(whose(about, seat), What::Joined { publish }));
+    }
 }
 
 /// It sent a message, which has been delivered.
@@ -27,39 +36,41 @@ pub(super) fn tell_message(
     octets: &[u8],
     with_payload: bool,
 ) {
-    let Some(whose) = seat.and_then(|seat| whose(about, seat)) else { return };
+    let Some(whose) = seat.map(|seat| whose(about, seat)) else { return };
     let payload = with_payload.then(|| Bytes::copy_from_slice(octets));
     events.add(Event::now(whose, What::Message { opcode, bytes: octets.len(), payload }));
 }
 
-/// It has left its room, and ended.
+/// It has left its room, if it had one, and ended.
 pub(super) fn tell_end(events: &Events, about: &About, seat: &Seat, end: End) {
-    let Some(whose) = whose(about, seat) else { return };
     let End { reason, code } = end;
-    events.tell(EventKind::Left, || Event::now(whose.clone(), What::Left { reason }));
+    if seat.subscriber().is_some() {
+        events.tell(EventKind::Left, || Event::now(whose(about, seat), What::Left { reason }));
+    }
     let disconnected = What::Disconnected { reason, code };
-    events.tell(EventKind::Disconnected, || Event::now(whose.clone(), disconnected));
+    events.tell(EventKind::Disconnected, || Event::now(whose(about, seat), disconnected));
 }
 
 /// Whose message the backend is asked about.
 pub(super) fn matter(about: &About, room: &Subscriber) -> Matter {
     Matter {
         connection: about.request,
-        subject: Arc::clone(about.authority.subject()),
+        subject: about.authority.known_subject().cloned(),
         jti: about.authority.jti().map(Into::into),
         peer: about.peer,
         origin: about.origin.clone(),
         route: Arc::clone(&about.route),
         room: Some(room.room_name().clone()),
+        topics: None,
     }
 }
 
-/// Whose session it is, where it is in a room: those who read updates are told of by the hub.
-fn whose(about: &About, seat: &Seat) -> Option<Whose> {
-    Some(Whose {
+/// Whose session it is.
+fn whose(about: &About, seat: &Seat) -> Whose {
+    Whose {
         connection: about.request,
-        subject: Arc::clone(about.authority.subject()),
+        subject: about.authority.known_subject().cloned(),
         route: Arc::clone(&about.route),
-        room: seat.subscriber()?.room_name().clone(),
-    })
+        room: seat.room().cloned(),
+    }
 }

@@ -78,6 +78,7 @@ impl Sessions {
         });
         if let Some(held) = self.held.get_mut(key) {
             held.say(&response, &mut self.scratch);
+            held.tell_begin(&self.shared);
         }
         self.begin(key, now);
         if is_early {
