@@ -110,6 +110,12 @@ impl Route {
     ) -> Result<(&'r Arc<Route>, Option<RoomName>), Rejection> {
         let (route, found) = Route::at(routes, path).ok_or(Rejection::RouteNotFound)?;
         let room = match found {
+            // The path goes on, and a backend may resolve its dots (RFC 3986 section 5.2.4).
+            PathMatch::Room(room)
+                if matches!(route.serves, Serves::Backend(_)) && matches!(room.as_str(), "." | "..") =>
+            {
+                return Err(Rejection::RouteNotFound);
+            }
             PathMatch::Room(room) => Some(room),
             PathMatch::Literal => route.room.clone(),
         };

@@ -128,6 +128,16 @@ impl Handshake {
         self
     }
 
+    /// The same request for the relayed twin of the room; what is wrong with it stays wrong. `None` where
+    /// the request line leads to no room.
+    pub(crate) fn for_backend(mut self) -> Option<Handshake> {
+        // The names are of one length, so that what is long stays as long as it is.
+        let (room, twin) = (b"/chat/", b"/back/");
+        let at = self.request_line.windows(room.len()).position(|octets| octets == room)?;
+        self.request_line[at..at + twin.len()].copy_from_slice(twin);
+        Some(self)
+    }
+
     /// The same request for an event stream of the room, on the tests' route that serves them; what is
     /// wrong with it stays wrong.
     pub(crate) fn for_stream(mut self) -> Handshake {

@@ -16,6 +16,7 @@ pub(crate) mod pki;
 pub(crate) mod receiver;
 pub(crate) mod records;
 pub(crate) mod refusal;
+pub(crate) mod relayed;
 pub(crate) mod setup;
 pub(crate) mod stream;
 pub(crate) mod target;

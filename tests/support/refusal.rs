@@ -60,8 +60,28 @@ pub(crate) fn attack<'a>(
 pub(crate) fn refuse_all(target: &Target, attacks: &[Attack<'_>]) {
     for attack in attacks {
         refuse_one(target, attack);
-        admit(target, &format!("the honest twin of {}", attack.name), |request| request);
+        admit_at_room(target, &format!("the honest twin of {}", attack.name), &target.handshake());
     }
+    refuse_relayed(target, attacks);
+}
+
+/// The same attacks on the relayed twin of the room: each is refused as it is there, and its backend sees
+/// no connection but that of the honest twin, which it answers.
+fn refuse_relayed(target: &Target, attacks: &[Attack<'_>]) {
+    let Some(backend) = &target.backend else { return };
+    let before = backend.connections();
+    for attack in attacks {
+        if let Some(request) = (attack.change)(target.handshake()).for_backend() {
+            refuse_request(target, attack, &request);
+            assert_eq!(backend.connections(), before, "{} reached the backend", attack.name);
+        }
+    }
+    let twin = target.handshake().for_backend().expect("the honest request");
+    let mut ws = twin.open(&target.place);
+    ws.text("the honest twin");
+    ws.expect_binary(b"the honest twin");
+    // Connections are taken in the order in which they came: none was on its way.
+    assert_eq!(backend.connections(), before + 1, "an attack reached the backend");
 }
 
 /// As [`refuse_all`], and the same attacks on the requests for an event stream of a room and for updates
@@ -128,9 +148,19 @@ pub(crate) fn assert_refusal(gateway: &Gateway, before: &Metrics, answer: &Answe
     gateway.wait_metric("portcullis_refusals_total", &labels, value + 1.0);
 }
 
-/// The requests must all be admitted.
+/// The request must be admitted, also to the relayed twin of the room, whose backend is reached.
 pub(crate) fn admit(target: &Target, name: &str, change: impl Fn(Handshake) -> Handshake) {
     let request = change(target.handshake());
+    admit_at_room(target, name, &request);
+    let Some(backend) = &target.backend else { return };
+    let Some(request) = request.for_backend() else { return };
+    let before = backend.connections();
+    let answer = request.ask(&target.place);
+    assert_eq!(answer.status, 101, "{name} must be admitted: {answer:?} to {request:?}");
+    assert_eq!(backend.connections(), before + 1, "{name} must reach the backend");
+}
+
+fn admit_at_room(target: &Target, name: &str, request: &Handshake) {
     let answer = request.ask(&target.place);
     assert_eq!(answer.status, 101, "{name} must be admitted: {answer:?} to {request:?}");
 }

@@ -81,6 +81,24 @@ impl Setup {
         merge(&mut self.table, over);
     }
 
+    /// A relayed twin of the tests' room beside it, `/back/{room}`, with the keys of the room's own route;
+    /// none where the test has no such room.
+    pub(crate) fn relayed_to(&mut self, upstream: &str) -> bool {
+        let routes = self.table.get_mut("route").and_then(Value::as_array_mut).expect("routes");
+        let is_room = |route: &&Value| route["path"].as_str() == Some("/chat/{room}");
+        let Some(mut twin) = routes.iter().find(is_room).cloned() else { return false };
+        let keys = twin.as_table_mut().expect("a route");
+        for (key, value) in [
+            ("path", Value::from("/back/{room}")),
+            ("kind", Value::from("proxy")),
+            ("upstream", Value::from(vec![upstream])),
+        ] {
+            keys.insert(key.to_owned(), value);
+        }
+        routes.push(twin);
+        true
+    }
+
     /// Takes a whole section away.
     pub(crate) fn without(mut self, section: &str) -> Setup {
         self.table.remove(section);

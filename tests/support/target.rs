@@ -9,6 +9,7 @@
 use super::conn::Conn;
 use super::gateway::Gateway;
 use super::handshake::Handshake;
+use super::relayed::Relayed;
 use super::setup::Setup;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -72,17 +73,27 @@ pub(crate) struct Target {
     pub(crate) place: Place,
     /// `None` when the endpoint is not ours: then only the answers can be judged.
     pub(crate) gateway: Option<Gateway>,
+    /// Who is behind the relayed twin of the room, where that is there.
+    pub(crate) backend: Option<Relayed>,
     honest: Handshake,
 }
 
 impl Target {
     /// The endpoint that the environment names, else a gateway with the tests' defaults.
     pub(crate) fn get() -> Target {
-        Target::foreign().unwrap_or_else(|| Target::own(Gateway::start()))
+        Target::foreign().unwrap_or_else(|| Target::own(Setup::new()))
     }
 
-    pub(crate) fn own(gateway: Gateway) -> Target {
-        Target { place: gateway.place().clone(), honest: gateway.handshake(), gateway: Some(gateway) }
+    fn own(mut setup: Setup) -> Target {
+        let backend = Relayed::start();
+        let backend = setup.relayed_to(&backend.url()).then_some(backend);
+        let gateway = setup.start();
+        Target {
+            place: gateway.place().clone(),
+            honest: gateway.handshake(),
+            gateway: Some(gateway),
+            backend,
+        }
     }
 
     /// A gateway of our own with this TOML; `None` where the attack goes to an endpoint that is not
@@ -96,7 +107,7 @@ impl Target {
             eprintln!("skipped: this attack needs a configuration of its own");
             return None;
         }
-        Some(Target::own(setup().start()))
+        Some(Target::own(setup()))
     }
 
     fn foreign() -> Option<Target> {
@@ -125,12 +136,18 @@ impl Target {
             pause: Some(Duration::from_secs(1).div_f64(rate)),
         };
         let honest = Handshake::good(&place.host, &format!("/{path}"), &origin, &token);
-        Some(Target { place, gateway: None, honest })
+        Some(Target { place, gateway: None, backend: None, honest })
     }
 
     /// The honest request, from which every attack is made by one change.
     pub(crate) fn handshake(&self) -> Handshake {
         self.honest.clone()
+    }
+
+    /// The honest requests for a WebSocket: for the room, and for its relayed twin where that is there.
+    pub(crate) fn handshakes(&self) -> Vec<Handshake> {
+        let twin = self.backend.as_ref().and_then(|_| self.handshake().for_backend());
+        [Some(self.handshake()), twin].into_iter().flatten().collect()
     }
 
     pub(crate) fn connect(&self) -> Conn {
