@@ -100,7 +100,7 @@ fn pings_and_unasked_pongs_have_a_rate() {
         ws.conn.send(&burst(4));
         ws.settle_after_others();
         ws.conn.send(&burst(3));
-        ws.expect_violation_after_pongs(1008, "ping_rate");
+        ws.expect_violation_after_others(1008, "ping_rate");
     }
 }
 

@@ -126,6 +126,18 @@ fn refuse_request(target: &Target, attack: &Attack<'_>, request: &Handshake) {
     expect_refusal_at(gateway, &target.place, request, attack.expected);
 }
 
+/// One request that must be refused, also to the relayed twin of the room, whose backend is not reached.
+pub(crate) fn refuse(
+    target: &Target,
+    name: &str,
+    expected: Expected,
+    change: impl Fn(Handshake) -> Handshake,
+) {
+    let attack = attack(name, expected, change);
+    refuse_one(target, &attack);
+    refuse_relayed(target, &[attack]);
+}
+
 /// Sends a request that must be refused, and looks at everything that a refusal leaves behind.
 pub(crate) fn expect_refusal(gateway: &Gateway, request: &Handshake, expected: Expected) -> Answer {
     expect_refusal_at(gateway, gateway.place(), request, expected)

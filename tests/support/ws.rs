@@ -93,6 +93,11 @@ impl Frame {
         self
     }
 
+    /// What it carries of a message; `None` of a control frame.
+    pub(crate) fn data(&self) -> Option<&[u8]> {
+        (self.first & 8 == 0).then_some(self.payload.as_slice())
+    }
+
     /// The frame as it goes out.
     pub(crate) fn octets(&self) -> Vec<u8> {
         let mut octets = vec![self.first];
@@ -282,11 +287,11 @@ impl Ws {
         }
     }
 
-    /// A violation where pongs are still on their way.
-    pub(crate) fn expect_violation_after_pongs(&mut self, code: u16, reason: &str) {
+    /// A violation where pongs or messages are still on their way.
+    pub(crate) fn expect_violation_after_others(&mut self, code: u16, reason: &str) {
         let last = loop {
             match self.read() {
-                Got::Pong(_) => {}
+                Got::Pong(_) | Got::Text(_) | Got::Binary(_) => {}
                 other => break other,
             }
         };

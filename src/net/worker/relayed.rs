@@ -16,6 +16,11 @@ impl Held {
         self.relay.as_ref().map_or(due, |relay| due.min(relay.next_due()))
     }
 
+    /// Whether so much waits for the backend, and is to go `onward` to it, that the peer is not read.
+    pub(super) fn is_held_back(&self, onward: &[u8]) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.is_full() || onward.len() > QUEUE_BYTES_MAX)
+    }
+
     /// Whether the peer has so much to read that its backend has to wait.
     fn peer_is_full(&self) -> bool {
         self.link.queued_bytes() > QUEUE_BYTES_MAX
@@ -25,11 +30,21 @@ impl Held {
 impl Sessions {
     /// Sends to the backend what the peer said, and to the peer what the backend said.
     pub(super) fn poll_backend(&mut self, key: usize, cx: &mut Context<'_>) {
+        let was_held_back = self.is_held_back(key);
         let ended = self.send_onward(key, cx).and_then(|()| self.read_backend(key, cx));
         // Pongs, and what the peer sent while its backend was read.
         if let Err(end) = ended.and_then(|()| self.send_onward(key, cx)) {
             self.backend_ended(key, &end, Instant::now());
         }
+        // The peer's socket was left alone in this turn, so it wakes nobody; nor does a backend's that
+        // has taken all.
+        if was_held_back && !self.is_held_back(key) {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn is_held_back(&self, key: usize) -> bool {
+        self.held.get(key).is_some_and(|held| held.is_held_back(&self.onward))
     }
 
     fn send_onward(&mut self, key: usize, cx: &mut Context<'_>) -> Result<(), BackendEnd> {

@@ -13,7 +13,7 @@ use crate::broadcast::{Delivery, LocalRooms, Member, Sender};
 use crate::gate::Destination;
 use crate::protocol::Transport;
 use crate::rejection::Rejection;
-use crate::relay::{self, MaskKeys, QUEUE_BYTES_MAX};
+use crate::relay::{self, MaskKeys};
 use crate::session::{Ear, End, Heard, Opening, Passed, Session, Stage, Way};
 use slab::Slab;
 use std::sync::Arc;
@@ -216,9 +216,8 @@ impl Sessions {
             // Whoever waits for the backend's word reads nothing more: it stays in the socket.
             ready!(self.poll_asking(key, cx));
             let Some(held) = self.held.get_mut(key) else { return Poll::Ready(Ok(())) };
-            let backlog = self.onward.len();
-            if held.relay.as_ref().is_some_and(|relay| relay.is_full() || backlog > QUEUE_BYTES_MAX) {
-                // Sent first: the backend wakes the task when it takes more.
+            if held.is_held_back(&self.onward) {
+                // Sent first.
                 return Poll::Pending;
             }
             match ready!(held.link.poll_read(cx, &mut self.scratch))? {
