@@ -126,6 +126,7 @@ fn put_signing_key(folder: &Path) -> Result<String, Fault> {
         issued_at: now,
         expires_at: now + TOKEN_SECS,
         jti: Some("load"),
+        bound_to: None,
     };
     let key = SigningKey::from_pem(&keys.private_pem).map_err(fault)?;
     Ok(key.mint(&facts, &ClaimPaths::default()).map_err(fault)?)

@@ -99,6 +99,7 @@ impl Assertions {
             issued_at: unix_now,
             expires_at: unix_now.saturating_add(LIFETIME_SECONDS),
             jti: Some(connection_id),
+            bound_to: None,
         };
         self.key.mint(&facts, &ClaimPaths::default())
     }

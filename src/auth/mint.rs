@@ -33,6 +33,8 @@ pub struct TokenFacts<'a> {
     pub expires_at: u64,
     /// `jti`: unique, hence 128 random bits in some spelling.
     pub jti: Option<&'a str>,
+    /// `cnf.x5t#S256` (RFC 8705 section 3.1): SHA-256 of the DER of the one certificate that it is good with.
+    pub bound_to: Option<&'a [u8; 32]>,
 }
 
 impl SigningKey {
@@ -56,6 +58,9 @@ impl SigningKey {
         put_text(&mut claims, "jti", facts.jti.unwrap_or_default());
         claims.insert("iat".to_owned(), json!(facts.issued_at));
         claims.insert("exp".to_owned(), json!(facts.expires_at));
+        if let Some(sha256) = facts.bound_to {
+            claims.insert("cnf".to_owned(), json!({ "x5t#S256": URL_SAFE_NO_PAD.encode(sha256) }));
+        }
         put_at(&mut claims, &paths.subject, json!(facts.subject))?;
         put_patterns(&mut claims, &paths.subscribe, facts.subscribe)?;
         put_patterns(&mut claims, &paths.publish, facts.publish)?;

@@ -33,6 +33,7 @@ pub(crate) fn identity(subscribe: &[&str], publish: &[&str]) -> Identity {
         issued_at: NOW,
         expires_at: NOW + 600,
         jti: None,
+        bound_to: None,
     };
     let signing_key = SigningKey::from_pem(&KEYS.private_pem).expect("a key");
     let token = signing_key.mint(&facts, &ClaimPaths::default()).expect("a token");

@@ -191,6 +191,9 @@ pub(super) struct TokenArgs {
     /// How long the token lasts: a number and s, m, h or d
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = ttl)]
     pub(super) ttl: Duration,
+    /// The PEM file of the certificate that the token is good with alone (cnf.x5t#S256, RFC 8705)
+    #[arg(long, value_name = "FILE")]
+    pub(super) cnf_certificate: Option<PathBuf>,
 }
 
 /// Reads argv; an error is ready to be printed (also the text of `--help` is one).

@@ -6,10 +6,13 @@ use super::{Stop, serve};
 use crate::auth::ClaimPaths;
 use crate::auth::{SigningKey, TokenFacts};
 use crate::config;
+use crate::net::tls::Certificate;
 use crate::room::RoomPattern;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use std::io::Write;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -27,11 +30,34 @@ pub(super) fn run(args: &TokenArgs, out: &mut dyn Write) -> Result<(), Stop> {
         )));
     }
     let grants = Grants { subscribe: &args.subscribe, publish: &args.publish };
-    let token = signer.mint(&args.sub, &grants, Validity::from_now(SystemTime::now(), args.ttl))?;
+    let bound_to = args.cnf_certificate.as_deref().map(thumbprint).transpose()?;
+    let validity = Validity::from_now(SystemTime::now(), args.ttl);
+    let token = signer.mint(&args.sub, &grants, validity, bound_to.as_ref())?;
     writeln!(out, "{token}")
         .and_then(|()| out.flush())
         .map_err(|error| Stop::failed(format!("stdout: {error}")))
 }
+
+/// SHA-256 of the first certificate in a PEM file.
+fn thumbprint(path: &Path) -> Result<[u8; 32], Stop> {
+    let told = |why: &dyn Display| Stop::failed(format!("--cnf-certificate {}: {why}", path.display()));
+    let mut pem = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(PEM_TAKEN).read_to_end(&mut pem))
+        .map_err(|error| told(&error))?;
+    if pem.len() > PEM_BYTES_MAX {
+        return Err(told(
+            &"it is too long for a certificate: name the PEM file of the peer's own certificate",
+        ));
+    }
+    Certificate::from_pem(&pem)
+        .map(|certificate| certificate.sha256())
+        .map_err(|fault| told(&format!("{}; {}", fault.message, fault.help)))
+}
+
+/// Certificates with all their issuers are far shorter.
+const PEM_BYTES_MAX: usize = 1 << 20;
+const PEM_TAKEN: u64 = (1 << 20) + 1;
 
 /// The rooms that a token opens, as patterns.
 pub(super) struct Grants<'a> {
@@ -103,12 +129,13 @@ impl Signer {
         self.max_lifetime
     }
 
-    /// A signed token with an identifier of its own.
+    /// A signed token with an identifier of its own, good with one certificate alone where there is one.
     pub(super) fn mint(
         &self,
         subject: &str,
         grants: &Grants<'_>,
         validity: Validity,
+        bound_to: Option<&[u8; 32]>,
     ) -> Result<String, Stop> {
         let jti = fresh_jti()?;
         let facts = TokenFacts {
@@ -122,6 +149,7 @@ impl Signer {
             issued_at: validity.issued_at,
             expires_at: validity.expires_at,
             jti: Some(&jti),
+            bound_to,
         };
         self.key.mint(&facts, &self.claims).map_err(|fault| Stop::failed(fault.0))
     }

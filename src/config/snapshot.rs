@@ -48,7 +48,7 @@ impl Snapshot {
                 new = new.map(|shown| format!("{shown} with other content"));
             }
             let (key, _) = place;
-            Some(Change { key: key.clone(), old, new, needs_restart: needs_restart(key) })
+            Some(Change { key: key.clone(), old, new, needs_restart: self.keeps(key, newer) })
         });
         changes.collect()
     }
@@ -56,18 +56,32 @@ impl Snapshot {
     /// What is in force once a newer one was taken without a restart.
     #[must_use]
     pub fn reloaded(self, newer: Snapshot) -> Snapshot {
-        let started_with = self.0.into_iter().filter(|((key, _), _)| needs_restart(key));
-        let taken = newer.0.into_iter().filter(|((key, _), _)| !needs_restart(key));
-        Snapshot(started_with.chain(taken).collect())
+        let (old, new) = (&self.0, &newer.0);
+        let started_with = old.iter().filter(|((key, _), _)| self.keeps(key, &newer));
+        let taken = new.iter().filter(|((key, _), _)| !self.keeps(key, &newer));
+        Snapshot(started_with.chain(taken).map(|(place, value)| (place.clone(), value.clone())).collect())
+    }
+
+    /// Whether what this says of a key stays in force, whatever a newer one says, until a restart.
+    fn keeps(&self, key: &str, newer: &Snapshot) -> bool {
+        let comes_or_goes = |section: &&str| self.has(section) != newer.has(section);
+        RESTART.iter().any(|start| is_within(key, start))
+            || AS_A_WHOLE
+                .iter()
+                .filter(|section| is_within(key, section))
+                .any(|section| comes_or_goes(&section))
+    }
+
+    fn has(&self, section: &str) -> bool {
+        self.0.keys().any(|(key, _)| is_within(key, section))
     }
 }
 
-/// What sockets, threads and the sandbox were made from is not made again.
-fn needs_restart(key: &str) -> bool {
-    RESTART.iter().any(|start| {
-        key.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    })
+fn is_within(key: &str, start: &str) -> bool {
+    key.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
+
+/// What sockets, threads and the sandbox were made from is not made again.
 
 const RESTART: [&str; 11] = [
     "auth.revocation_file",
@@ -82,6 +96,9 @@ const RESTART: [&str; 11] = [
     "server.trusted_proxies",
     "server.workers",
 ];
+
+/// What was made where the section was there at the start, and takes other values then.
+const AS_A_WHOLE: [&str; 1] = ["events"];
 
 struct Walk<'a> {
     values: BTreeMap<Place, Value>,
@@ -216,11 +233,29 @@ mod tests {
             assert_eq!(restart, ["internal.listen", "server.listen", "server.listen"], "round {round}");
             assert_eq!(running.changes(&new).len(), 4 - round);
         }
-        assert!(
-            !needs_restart("server.hosts")
-                && !needs_restart("internals")
-                && !needs_restart("server.listener")
+        for free in ["server.hosts", "internals", "server.listener"] {
+            assert!(!old.keeps(free, &new), "{free}");
+        }
+    }
+
+    #[test]
+    fn a_section_that_comes_or_goes_takes_a_restart_though_its_values_may_change() {
+        let (without, one, other) = (
+            "limits.connections = 1",
+            "events = { url = 'a', queue = 1 }",
+            "events = { url = 'b', queue = 1 }",
         );
+        for (old, new, restart, later) in [
+            (without, one, &["events.queue", "events.url"][..], 2),
+            (one, without, &["events.queue", "events.url"][..], 2),
+            (one, other, &[][..], 0),
+        ] {
+            let (old, new) = (snapshot(old), snapshot(new));
+            let changes = old.changes(&new);
+            let named = changes.iter().filter(|change| change.needs_restart).map(|change| &*change.key);
+            assert!(named.eq(restart.iter().copied()), "{changes:?}");
+            assert_eq!(old.reloaded(new.clone()).changes(&new).len(), later, "until there is one");
+        }
     }
 
     #[test]

@@ -76,6 +76,7 @@ fn token(folder: &Path) -> String {
         issued_at: now,
         expires_at: now + 600,
         jti: Some("one"),
+        bound_to: None,
     };
     let key = SigningKey::from_pem(&keys.private_pem).expect("a key");
     key.mint(&facts, &ClaimPaths::default()).expect("a token")

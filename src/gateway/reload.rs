@@ -50,7 +50,7 @@ impl Reload {
         let Reloading { shared, notifier, keeper } = gateway;
         notifier.reloading();
         let outcome = match config::load(&self.path) {
-            Ok(loaded) if !shared.sandbox.lets_reach(&Reach::of(&loaded.endpoints)) => {
+            Ok(loaded) if !shared.sandbox.lets_reach(&needed(&loaded, shared)) => {
                 Err(format!("everything stays as it was: {OUT_OF_REACH}"))
             }
             Ok(mut loaded) => match keeper.prepare(std::mem::take(&mut loaded.key_sources)).await {
@@ -99,6 +99,16 @@ impl Reload {
         changes.truncate(CHANGES_TOLD_MAX);
         Reloaded { detail, closed, changes, more_changes, needs_restart }
     }
+}
+
+/// Where a running gateway would connect. A hook that it does not have waits for a restart anyway, as a
+/// change of the other one does.
+fn needed(loaded: &Loaded, shared: &Shared) -> Reach {
+    let events = loaded.events.iter().filter(|_| shared.events.is_some());
+    let sources = loaded.key_sources.iter().map(|source| &source.endpoint);
+    let upstreams = loaded.backends.iter().flat_map(|backend| &backend.upstreams);
+    let upstreams = upstreams.map(|upstream| upstream.endpoint());
+    Reach::of(events.map(|events| &events.settings.hook.endpoint).chain(sources).chain(upstreams))
 }
 
 fn in_a_sentence(changes: &[Change], needs_restart: &[String], closed: usize) -> String {

@@ -1,8 +1,10 @@
 //! Owns the stories of a reload: what it takes, what it tells, what it leaves for a restart.
 //! Never knows how the configuration is read.
 
+use crate::support::receiver::WEBHOOK_SECRET;
 use crate::support::refusal::{expect_refusal, refused};
-use crate::support::{Alg, Frame, Gateway, SigningKey};
+use crate::support::setup::free_address;
+use crate::support::{Alg, Frame, Gateway, Setup, SigningKey};
 use serde_json::{Value, json};
 
 /// Reloads; the answer of the internal port.
@@ -100,6 +102,27 @@ fn what_takes_a_restart_is_named_until_there_is_one_and_all_else_is_taken() {
     gateway.sigterm();
     gateway.restart();
     assert!(gateway.metric("portcullis_restart_needed", &[]) < 0.5);
+}
+
+#[test]
+fn events_that_come_or_go_are_named_until_a_restart_and_change_nothing_before() {
+    let mut gateway = Setup::new().file("webhook.secret", WEBHOOK_SECRET, 0o600).start();
+    let events = format!("events = {{ url = 'http://{}/', secret_file = 'webhook.secret' }}", free_address());
+    let keys = json!(["events.secret_file", "events.url"]);
+    let bare = std::fs::read_to_string(gateway.setup.config()).expect("a configuration");
+    gateway.setup.put("portcullis.toml", format!("{events}\n{bare}"), 0o644);
+    for _ in 0..2 {
+        assert_eq!(reload(&gateway)["needs_restart"], keys);
+        gateway.wait_metric("portcullis_restart_needed", &[], 1.0);
+        assert!(gateway.metrics().sum("portcullis_events_waiting", &[]).abs() < 0.5);
+    }
+    gateway.sigterm();
+    gateway.restart();
+    gateway.setup.put("portcullis.toml", &bare, 0o644);
+    assert_eq!(reload(&gateway)["needs_restart"], keys);
+    // They are still told, to whom they were told.
+    gateway.join("lobby", "alice").settle();
+    gateway.wait_metric("portcullis_restart_needed", &[], 1.0);
 }
 
 #[test]

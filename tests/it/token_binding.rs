@@ -3,6 +3,7 @@
 //! Never knows how a certificate is judged in TLS.
 
 use crate::client_certificates::{DAY, Guarded, guarded, place};
+use crate::support::gateway::run;
 use crate::support::pki::{Ca, Leaf};
 use crate::support::{Gateway, Handshake, ORIGIN, Token, unix_now};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -61,6 +62,39 @@ const ROUTES: &str = "[[route]]
     path = '/.well-known/mercure'
     kind = 'mercure'
     subscriptions = true";
+
+#[test]
+fn a_token_that_the_command_binds_to_a_certificate_is_good_with_that_one_alone() {
+    let toml = "auth.client_certificate = 'bound'\nauth.signing_key = 'jwt-private.pem'";
+    let Guarded { gateway, clients, good, .. } = guarded(toml);
+    let other = clients.client("phone 8", &[], DAY);
+    gateway.setup.put("jwt-private.pem", &gateway.key().private_pem, 0o600);
+    gateway.setup.put("phone.pem", &good.certificate, 0o644);
+    gateway.setup.put("phone.key", &good.private_key, 0o600);
+    let config = gateway.setup.config();
+    let file = |name: &str| gateway.dir().join(name).to_str().expect("a path").to_owned();
+    let mint = |more: &[&str]| {
+        let command =
+            ["token", "--config", config.to_str().expect("a path"), "--sub", "carol", "--subscribe", "*"];
+        run(&[&command, more].concat())
+    };
+    let token = |more: &[&str]| {
+        let output = mint(more);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("a token").trim_end().to_owned()
+    };
+    let (bound, free) = (token(&["--cnf-certificate", &file("phone.pem")]), token(&[]));
+    for (token, leaf, status) in [(&bound, &good, 101), (&bound, &other, 401), (&free, &good, 401)] {
+        let answer = gateway.handshake().bearer(token).ask(&place(&gateway, Some(leaf)));
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    for (name, told) in [("phone.key", "private key"), ("nothing.pem", "No such file")] {
+        let output = mint(&["--cnf-certificate", &file(name)]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{said}");
+        assert!(said.contains(told) && said.contains("--cnf-certificate"), "{said}");
+    }
+}
 
 #[test]
 fn where_a_certificate_is_required_every_door_is_shut_without_one_and_a_route_may_say_otherwise() {

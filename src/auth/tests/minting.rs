@@ -20,6 +20,7 @@ fn facts<'a>(subscribe: &'a [RoomPattern], publish: &'a [RoomPattern]) -> TokenF
         issued_at: NOW,
         expires_at: NOW + 900,
         jti: Some("0123456789abcdef0123456789abcdef"),
+        bound_to: None,
     }
 }
 

@@ -51,9 +51,9 @@ impl Person {
         let current = Validity::from_now(now, lifetime);
         let past = Validity::from_now(now.checked_sub(2 * AGO).unwrap_or(now), AGO);
         Ok(Person {
-            every_room: signer.mint(name, &every, current)?,
-            expired: signer.mint(name, &every, past)?,
-            other_room: signer.mint(name, &other, current)?,
+            every_room: signer.mint(name, &every, current, None)?,
+            expired: signer.mint(name, &every, past, None)?,
+            other_room: signer.mint(name, &other, current, None)?,
         })
     }
 }
@@ -128,6 +128,7 @@ mod tests {
             subscribe: vec![RoomPattern::parse("lobby").expect("a pattern")],
             publish: Vec::new(),
             ttl: Duration::from_secs(ttl),
+            cnf_certificate: None,
         }
     }
 

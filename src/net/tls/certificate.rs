@@ -2,6 +2,7 @@
 //! Never knows a private key.
 
 use super::material::{Fault, labels};
+use aws_lc_rs::digest::{SHA256, digest};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use std::net::IpAddr;
@@ -107,9 +108,20 @@ impl Certificate {
         self.names.iter().map(String::as_str)
     }
 
+    /// SHA-256 of its DER, by which others name it (RFC 8705 section 3.1).
+    #[must_use]
+    pub fn sha256(&self) -> [u8; 32] {
+        self.chain.first().map(|own| sha256(own)).unwrap_or_default()
+    }
+
     pub(super) fn into_chain(self) -> Vec<CertificateDer<'static>> {
         self.chain
     }
+}
+
+/// SHA-256 of the DER of a certificate.
+pub(super) fn sha256(der: &[u8]) -> [u8; 32] {
+    digest(&SHA256, der).as_ref().try_into().unwrap_or_default()
 }
 
 fn without_port(host: &str) -> &str {

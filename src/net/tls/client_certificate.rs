@@ -1,8 +1,8 @@
 //! Owns what the certificate of a peer says of it.
 //! Never knows whether it is good: that has been judged.
 
+use super::certificate::sha256;
 use crate::peer::ClientCertificate;
-use aws_lc_rs::digest::{SHA256, digest};
 use rustls_pki_types::CertificateDer;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
@@ -11,12 +11,15 @@ use x509_cert::ext::pkix::name::GeneralName;
 
 /// Reads a certificate that has been found good.
 pub(super) fn read(der: &CertificateDer<'_>) -> ClientCertificate {
-    let sha256 = digest(&SHA256, der).as_ref().try_into().unwrap_or_default();
     let parsed = Certificate::from_der(der).ok();
     let not_after = parsed
         .as_ref()
         .map(|parsed| parsed.tbs_certificate().validity().not_after.to_unix_duration().as_secs());
-    ClientCertificate { name: parsed.as_ref().and_then(name), sha256, not_after: not_after.unwrap_or(0) }
+    ClientCertificate {
+        name: parsed.as_ref().and_then(name),
+        sha256: sha256(der),
+        not_after: not_after.unwrap_or(0),
+    }
 }
 
 /// The first URI or DNS name of the subject, else its common name.
