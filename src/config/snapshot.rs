@@ -66,10 +66,7 @@ impl Snapshot {
     fn keeps(&self, key: &str, newer: &Snapshot) -> bool {
         let comes_or_goes = |section: &&str| self.has(section) != newer.has(section);
         RESTART.iter().any(|start| is_within(key, start))
-            || AS_A_WHOLE
-                .iter()
-                .filter(|section| is_within(key, section))
-                .any(|section| comes_or_goes(&section))
+            || AS_A_WHOLE.iter().filter(|section| is_within(key, section)).any(comes_or_goes)
     }
 
     fn has(&self, section: &str) -> bool {
@@ -82,7 +79,6 @@ fn is_within(key: &str, start: &str) -> bool {
 }
 
 /// What sockets, threads and the sandbox were made from is not made again.
-
 const RESTART: [&str; 11] = [
     "auth.revocation_file",
     "authorize",

@@ -226,12 +226,31 @@ fn client_auth(
         .flat_map(|lists| &lists.value)
         .map(|path| {
             let pem = read(path)?;
-            RevocationLists::from_pem(&pem, now).map_err(|fault| tell_at(path, fault))
+            let lists = RevocationLists::from_pem(&pem, now).map_err(|fault| tell_at(path, fault))?;
+            warn_of_the_end(section, path, &lists, folder, now);
+            Ok(lists)
         })
         .collect();
     let revoked: Result<Vec<RevocationLists>, ()> = revoked.into_iter().collect();
     let mode = mode.map_or(ClientAuthMode::Required, |mode| mode.value);
     ClientAuth::new(known.ok()?, revoked.ok()?, mode).map_err(|fault| tell(section, at, fault)).ok()
+}
+
+fn warn_of_the_end(
+    section: &Section<'_>,
+    path: &At<String>,
+    lists: &RevocationLists,
+    folder: &Folder,
+    now: u64,
+) {
+    let left = lists.next_update().saturating_sub(now);
+    if left < DAY {
+        let shown = folder.resolve(&path.value).display().to_string();
+        let message = format!("a revocation list in {shown} runs out in {} minutes", left / MINUTE);
+        let help =
+            "get the authority's newest list: once this one has run out nobody of its authority is let in";
+        section.notes().warning(Some(path.span.clone()), message, help);
+    }
 }
 
 fn client_auth_mode(section: &mut Section<'_>) -> Option<At<ClientAuthMode>> {
@@ -252,5 +271,6 @@ fn client_auth_mode(section: &mut Section<'_>) -> Option<At<ClientAuthMode>> {
     Some(At { value, span: mode.span })
 }
 
+const MINUTE: u64 = 60;
 const DAY: u64 = 86_400;
 const DAYS_LEFT_MIN: u64 = 14;

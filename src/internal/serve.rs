@@ -187,7 +187,9 @@ async fn answer(mut request: Request<Incoming>, port: &Rc<Port>) -> Reply {
         ("/metrics", &Method::GET) => {
             let sandbox = shared.sandbox.states();
             let mut page = shared.ledger.metrics(shared.hub.rooms(), shared.is_draining(), &sandbox);
-            relay::render_metrics(&shared.rules.load().backends, Instant::now(), &mut page);
+            let rules = shared.rules.load();
+            relay::render_metrics(&rules.backends, Instant::now(), &mut page);
+            rules.tls.render_metrics(&mut page);
             reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page)
         }
         (path @ ("/publish" | "/publish/batch"), &Method::POST) => {

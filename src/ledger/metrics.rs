@@ -155,7 +155,8 @@ impl Page {
 }
 
 /// A label value (Prometheus text format 0.0.4).
-fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 

@@ -16,6 +16,7 @@ pub use counters::{Gauge, WorkerCounters};
 pub use keys::{FETCH_OUTCOMES, KeyBoard, KeyState};
 pub use line::{Facts, clean};
 pub use log::{Format, Level, Log};
+pub use metrics::escaped;
 pub use request_id::RequestId;
 
 use crate::rejection::{Answer, Rejection};

@@ -2,7 +2,8 @@
 //! Never knows what a certificate holds.
 
 use crate::support::pki::Leaf;
-use crate::support::{Conn, Gateway, OTHER_HOST, Setup};
+use crate::support::{Conn, Gateway, OTHER_HOST, Setup, unix_now};
+use std::time::Duration;
 
 const ONE: &str = "one.wild.example.test";
 const EXACT: &str = "exact.wild.example.test";
@@ -32,6 +33,44 @@ fn several() -> Several {
         private_key = 'exact.key'"
     );
     Several { gateway: setup.toml(&toml).start(), wildcard, exact }
+}
+
+/// When it ends, in seconds since 1970, as the gateway tells it.
+fn not_after(gateway: &Gateway, name: &str) -> u64 {
+    let metrics = gateway.metrics();
+    let told: Vec<f64> = metrics
+        .samples()
+        .iter()
+        .filter(|sample| sample.name == "portcullis_certificate_not_after_seconds")
+        .filter(|sample| sample.labels.get("server_name").is_some_and(|label| label == name))
+        .map(|sample| sample.value)
+        .collect();
+    assert_eq!(told.len(), 1, "one series for {name:?}");
+    Duration::from_secs_f64(told[0]).as_secs()
+}
+
+#[test]
+fn the_end_of_each_certificate_is_told_by_server_name_and_turns_with_it() {
+    let Several { gateway, .. } = several();
+    let lasting = |names: &[&str], lasts| {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        gateway.setup.ca.server_for(&names, lasts)
+    };
+    let put = |file: &str, leaf: &Leaf| {
+        gateway.setup.put(&format!("{file}.pem"), &leaf.certificate, 0o644);
+        gateway.setup.put(&format!("{file}.key"), &leaf.private_key, 0o600);
+    };
+    let (default, short) = (not_after(&gateway, ""), time::Duration::days(40));
+    put("exact", &lasting(&[EXACT], short));
+    put("wildcard", &lasting(&["*.wild.example.test", EXACT], short * 2));
+    let reload = gateway.internal().ask("POST", "/admin/reload", &[], "");
+    assert_eq!(reload.status, 200, "{reload:?}");
+    let now = u64::try_from(unix_now()).expect("after 1970");
+    for (name, days) in [("*.wild.example.test", 80), (EXACT, 80)] {
+        let left = not_after(&gateway, name) - now;
+        assert!((left..left + 600).contains(&(days * 86_400)), "{name}: {left}");
+    }
+    assert_eq!((not_after(&gateway, ""), not_after(&gateway, "localhost")), (default, default));
 }
 
 /// The certificate that who asks for this name is shown; the client verifies it.

@@ -3,7 +3,7 @@
 
 use crate::support::pki::{Ca, Leaf};
 use crate::support::target::Place;
-use crate::support::{Conn, Gateway, Setup, gateway};
+use crate::support::{Conn, Gateway, Setup, gateway, unix_now};
 use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::SanType;
 use rustls::pki_types::pem::PemObject as _;
@@ -185,6 +185,33 @@ fn who_is_on_no_list_because_its_authority_has_none_is_refused() {
     assert!(is_let_in(&gateway, &tls(&gateway.setup, &TLS13, Some(&good))));
     assert!(!is_let_in(&gateway, &tls(&gateway.setup, &TLS13, Some(&unknown))));
     gateway.log.reason("client_certificate_invalid");
+}
+
+#[test]
+fn a_list_that_runs_out_within_a_day_is_pointed_out_and_the_metric_says_when_the_first_does() {
+    let Guarded { mut gateway, clients, .. } = guarded("");
+    let told = |gateway: &Gateway| {
+        let config = gateway.setup.config();
+        let output = gateway::run(&["check", "--config", config.to_str().expect("a path")]);
+        assert_eq!(output.status.code(), Some(0), "a warning is no fault");
+        String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8")
+    };
+    let lists = |lasts| clients.crl(&[], lasts);
+    for (lasts, is_pointed_out) in [(DAY * 3, false), (DAY - Duration::minutes(1), true)] {
+        // The later one does not hide it.
+        gateway.setup.put("clients.crl", lists(DAY * 9) + &lists(lasts), 0o644);
+        let told = told(&gateway);
+        assert_eq!(told.contains("clients.crl runs out in "), is_pointed_out, "{told}");
+        gateway.sighup();
+        let ends = u64::try_from(unix_now() + lasts.whole_seconds()).expect("after 1970");
+        gateway.wait_until("the new list", |gateway| {
+            let next_update = gateway.metric("portcullis_client_crl_next_update_seconds", &[]);
+            let next_update = std::time::Duration::from_secs_f64(next_update).as_secs();
+            (ends - 600..=ends).contains(&next_update)
+        });
+    }
+    let other = Gateway::start();
+    assert!(!other.internal().get("/metrics").text().contains("client_crl"), "none where there is no list");
 }
 
 #[test]

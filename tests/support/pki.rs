@@ -56,6 +56,13 @@ impl Ca {
         self.leaf(names, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
+    /// As [`Ca::server`], good for so long.
+    pub(crate) fn server_for(&self, names: &[String], lasts: Duration) -> Leaf {
+        let mut params = CertificateParams::new(names.to_vec()).expect("names");
+        params.not_after = OffsetDateTime::now_utc() + lasts;
+        self.sign(params, ExtendedKeyUsagePurpose::ServerAuth)
+    }
+
     /// A client certificate with this common name and these alternative names, good for so long.
     pub(crate) fn client(&self, common_name: &str, names: &[SanType], lasts: Duration) -> Leaf {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");

@@ -47,7 +47,10 @@ impl ClientAuthorities {
 
 /// What authorities have revoked (RFC 5280 section 5).
 #[derive(Debug)]
-pub struct RevocationLists(Vec<CertificateRevocationListDer<'static>>);
+pub struct RevocationLists {
+    lists: Vec<CertificateRevocationListDer<'static>>,
+    next_update: u64,
+}
 
 impl RevocationLists {
     /// Takes a PEM file that holds revocation lists and nothing else. `now`: seconds since 1970.
@@ -57,6 +60,7 @@ impl RevocationLists {
     /// What else is in the file; or that a list in it cannot be understood, or has run out.
     pub fn from_pem(pem: &[u8], now: u64) -> Result<RevocationLists, Fault> {
         let lists: Vec<CertificateRevocationListDer<'static>> = sections(pem, "X509 CRL", "revocation list")?;
+        let mut next_update = u64::MAX;
         for list in &lists {
             let parsed: CertificateList = CertificateList::from_der(list).map_err(|_| {
                 Fault::certificate("a revocation list in the file cannot be understood", "get the file anew")
@@ -67,14 +71,22 @@ impl RevocationLists {
                     "let the authority write nextUpdate into it (RFC 5280 section 5.1.2.5)",
                 )
             })?;
-            if next.to_unix_duration().as_secs() <= now {
+            let next = next.to_unix_duration().as_secs();
+            next_update = next_update.min(next);
+            if next <= now {
                 return Err(Fault::certificate(
                     "a revocation list in the file has run out",
                     "get the authority's newest list: what it has revoked since cannot be known",
                 ));
             }
         }
-        Ok(RevocationLists(lists))
+        Ok(RevocationLists { lists, next_update })
+    }
+
+    /// When the first of them runs out (RFC 5280 section 5.1.2.5), in seconds since 1970.
+    #[must_use]
+    pub fn next_update(&self) -> u64 {
+        self.next_update
     }
 }
 
@@ -84,7 +96,11 @@ const HINT_BYTES_MAX: usize = 16 << 10;
 
 /// How the certificates of peers are judged.
 #[derive(Clone)]
-pub struct ClientAuth(Arc<dyn ClientCertVerifier>);
+pub struct ClientAuth {
+    judge: Arc<dyn ClientCertVerifier>,
+    /// When the first of the lists runs out.
+    next_update: Option<u64>,
+}
 
 impl ClientAuth {
     /// Judges by these authorities, and where there are lists by these: then whoever is on none of
@@ -100,17 +116,18 @@ impl ClientAuth {
         mode: ClientAuthMode,
     ) -> Result<ClientAuth, Fault> {
         let hints_bytes: usize = authorities.0.subjects().iter().map(|name| name.as_ref().len()).sum();
+        let next_update = lists.iter().map(RevocationLists::next_update).min();
         let provider = Arc::new(aws_lc_rs::default_provider());
         // Unknown status is denied and the whole chain is checked, unless one says otherwise.
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities.0), provider)
-            .with_crls(lists.into_iter().flat_map(|lists| lists.0))
+            .with_crls(lists.into_iter().flat_map(|lists| lists.lists))
             .enforce_revocation_expiration();
         let builder = if hints_bytes > HINT_BYTES_MAX { builder.clear_root_hint_subjects() } else { builder };
         let builder = match mode {
             ClientAuthMode::Required => builder,
             ClientAuthMode::Optional => builder.allow_unauthenticated(),
         };
-        builder.build().map(ClientAuth).map_err(|_| {
+        builder.build().map(|judge| ClientAuth { judge, next_update }).map_err(|_| {
             Fault::certificate(
                 "a revocation list is of a kind that cannot be used",
                 "let the authority write complete lists of its own certificates, of version 2 (RFC 5280)",
@@ -121,8 +138,8 @@ impl ClientAuth {
     /// Whether a chain that was good at its handshake is so today. A list that has run out since says
     /// nothing new of it.
     pub(super) fn still_takes(&self, chain: &[CertificateDer<'static>]) -> bool {
-        let Some((own, issuers)) = chain.split_first() else { return !self.0.client_auth_mandatory() };
-        match self.0.verify_client_cert(own, issuers, UnixTime::now()) {
+        let Some((own, issuers)) = chain.split_first() else { return !self.judge.client_auth_mandatory() };
+        match self.judge.verify_client_cert(own, issuers, UnixTime::now()) {
             Ok(_)
             | Err(Error::InvalidCertificate(
                 CertificateError::ExpiredRevocationList
@@ -133,7 +150,12 @@ impl ClientAuth {
     }
 
     pub(super) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.judge)
+    }
+
+    /// When the first of the lists runs out, in seconds since 1970.
+    pub(super) fn next_update(&self) -> Option<u64> {
+        self.next_update
     }
 }
 

@@ -1,6 +1,7 @@
 //! Owns what TLS is made of: certificate, key, versions, and which names are answered.
 //! Never knows a socket, a file, nor why a name is served.
 
+use super::expiry::Expiry;
 use super::server_name;
 use super::{Certificate, ClientAuth};
 use crate::secret::Secret;
@@ -49,6 +50,7 @@ pub struct Fault {
 pub struct Pair {
     key: Arc<CertifiedKey>,
     names: Vec<Box<str>>,
+    not_after: u64,
 }
 
 impl Pair {
@@ -59,7 +61,8 @@ impl Pair {
     /// The key cannot be used, or belongs to another certificate.
     pub fn new(certificate: Certificate, private_key_pem: &Secret) -> Result<Pair, Fault> {
         let names = certificate.names().map(Box::from).collect();
-        Ok(Pair { key: Arc::new(certified_key(certificate, private_key_pem)?), names })
+        let not_after = certificate.not_after();
+        Ok(Pair { key: Arc::new(certified_key(certificate, private_key_pem)?), names, not_after })
     }
 }
 
@@ -69,6 +72,7 @@ pub struct Material {
     config: Arc<ServerConfig>,
     key: Arc<CertifiedKey>,
     client_auth: Option<ClientAuth>,
+    expiry: Arc<Expiry>,
 }
 
 impl Material {
@@ -95,6 +99,10 @@ impl Material {
         let builder = ServerConfig::builder_with_provider(aws_lc_rs::default_provider().into());
         let builder = builder.with_protocol_versions(versions).map_err(|_| ours())?;
         let key = Arc::clone(&default.key);
+        let mut expiry = Expiry::new(default.not_after, client_auth.and_then(ClientAuth::next_update));
+        for pair in std::iter::once(&default).chain(&more) {
+            expiry.add(&pair.names, pair.not_after);
+        }
         let resolver = Arc::new(ByServerName::new(default, more, Box::new(served)));
         let builder = match client_auth {
             Some(client_auth) => builder.with_client_cert_verifier(client_auth.verifier()),
@@ -118,7 +126,12 @@ impl Material {
         config.require_ems = true;
         config.enable_secret_extraction = false;
         config.key_log = Arc::new(rustls::NoKeyLog {});
-        Ok(Material { config: Arc::new(config), key, client_auth: client_auth.cloned() })
+        Ok(Material {
+            config: Arc::new(config),
+            key,
+            client_auth: client_auth.cloned(),
+            expiry: Arc::new(expiry),
+        })
     }
 
     /// The configuration of a listener.
@@ -131,6 +144,11 @@ impl Material {
     #[must_use]
     pub fn still_takes(&self, chain: Option<&[CertificateDer<'static>]>) -> bool {
         self.client_auth.as_ref().is_none_or(|judge| judge.still_takes(chain.unwrap_or_default()))
+    }
+
+    /// Appends when certificates and revocation lists run out, in the Prometheus text format.
+    pub fn render_metrics(&self, page: &mut String) {
+        self.expiry.render(page);
     }
 
     /// The server's own certificate.
@@ -175,7 +193,7 @@ impl ByServerName {
     fn new(default: Pair, more: Vec<Pair>, served: Box<dyn Fn(&str) -> bool + Send + Sync>) -> ByServerName {
         let shown_first = Arc::clone(&default.key);
         let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
-        for Pair { key, names } in std::iter::once(default).chain(more) {
+        for Pair { key, names, .. } in std::iter::once(default).chain(more) {
             for name in names {
                 let (map, name) = match name.strip_prefix('*') {
                     Some(parent) => (&mut wildcard, parent.into()),

@@ -5,6 +5,7 @@ mod certificate;
 mod client;
 mod client_auth;
 mod client_certificate;
+mod expiry;
 mod material;
 mod pinned;
 mod server_name;
