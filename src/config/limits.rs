@@ -29,6 +29,8 @@ pub struct Limits {
     pub handshakes: usize,
     /// `overload_lag`.
     pub overload_lag: Duration,
+    /// `queued_bytes`: of all connections; `None` for 0.
+    pub queued_bytes: Option<u64>,
     /// `connections_per_ip`.
     pub connections_per_address: usize,
     /// `handshakes_per_ip`.
@@ -97,6 +99,7 @@ fn before_route(section: &mut Section<'_>, files_max: Option<u64>, workers: usiz
     );
     count(s, "handshakes", &mut limits.handshakes, default.handshakes, HANDSHAKES);
     duration(s, "overload_lag", &mut limits.overload_lag, default.overload_lag, MINUTE, LAG);
+    queued_bytes(s, &mut limits.queued_bytes);
     count(
         s,
         "connections_per_ip",
@@ -116,6 +119,16 @@ fn before_route(section: &mut Section<'_>, files_max: Option<u64>, workers: usiz
     prefixes(s, &mut limits.prefixes);
     lower_to_files(s, &mut limits, place, files_max, workers);
     limits
+}
+
+fn queued_bytes(section: &mut Section<'_>, limit: &mut Option<u64>) {
+    let Some(At { value, span }) = section.size("queued_bytes", QUEUED_BYTES) else { return };
+    let default = Limits::default().queued_bytes;
+    if value == 0 || Some(value) > default {
+        let cost = "peers that do not read may take so much more memory, all together";
+        section.loosened("queued_bytes", span, "\"1GiB\"", cost);
+    }
+    *limit = Some(value).filter(|value| *value > 0);
 }
 
 fn prefixes(section: &mut Section<'_>, prefixes: &mut PrefixLengths) {
@@ -158,12 +171,13 @@ fn lower_to_files(
 }
 
 /// The keys that a route cannot override.
-const BEFORE_ROUTE: [&str; 10] = [
+const BEFORE_ROUTE: [&str; 11] = [
     "handshake_timeout",
     "header_bytes",
     "connections",
     "handshakes",
     "overload_lag",
+    "queued_bytes",
     "connections_per_ip",
     "handshakes_per_ip",
     "failed_credentials_per_ip",
@@ -253,6 +267,7 @@ impl Default for Limits {
             connections: 100_000,
             handshakes: 20_000,
             overload_lag: Duration::from_millis(500),
+            queued_bytes: Some(1 << 30),
             connections_per_address: 64,
             handshakes_per_address: Rate { interval: Duration::from_millis(100), burst: 40 },
             failed_credentials_per_address: Rate { interval: Duration::from_secs(1), burst: 30 },
@@ -356,6 +371,7 @@ const IPV4_PREFIX: RangeInclusive<u64> = 16..=32;
 const IPV6_PREFIX: RangeInclusive<u64> = 32..=128;
 const HEADER_BYTES: (u64, u64) = (1 << 10, 64 << 10);
 const MESSAGE_BYTES: (u64, u64) = (1, 16 << 20);
+const QUEUED_BYTES: RangeInclusive<u64> = 0..=1 << 40;
 const SEND_QUEUE: (u64, u64) = (1, 64 << 20);
 const STAGE_TIMEOUT_MAX: Duration = Duration::from_secs(5);
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);

@@ -101,6 +101,7 @@ pub(super) fn rules(gate: Gate, tls: Material, limits: &Limits, backing: Backing
         connections: limits.connections,
         handshakes: limits.handshakes,
         overload_lag: limits.overload_lag,
+        queued_bytes: limits.queued_bytes,
         connections_per_address: limits.connections_per_address,
         prefixes: limits.prefixes,
     };

@@ -53,6 +53,8 @@ pub struct WorkerCounters {
     pub(super) sent_bytes: Counter,
     /// By how much it is behind, in milliseconds.
     pub(super) lag_ms: AtomicU64,
+    /// Octets that wait for the sockets of its connections.
+    queued_bytes: AtomicU64,
 }
 
 impl WorkerCounters {
@@ -71,6 +73,11 @@ impl WorkerCounters {
     #[must_use]
     pub fn lag(&self) -> Duration {
         Duration::from_millis(self.lag_ms.load(Ordering::Relaxed))
+    }
+
+    /// Octets that wait for the sockets of the worker's connections.
+    pub fn set_queued_bytes(&self, bytes: usize) {
+        self.queued_bytes.store(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Octets of a message that goes to a backend.
@@ -146,6 +153,12 @@ impl Counters {
 
     pub(super) fn worker(&self, worker: usize) -> &WorkerCounters {
         self.workers.get(worker).unwrap_or(&self.nowhere)
+    }
+
+    /// Octets that wait for the sockets of all connections, as each worker has said it last.
+    pub(super) fn queued_bytes(&self) -> u64 {
+        let of_workers = self.workers.iter().map(|worker| worker.queued_bytes.load(Ordering::Relaxed));
+        of_workers.fold(0, u64::saturating_add)
     }
 
     pub(super) fn admitted(&self) {

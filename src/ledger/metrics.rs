@@ -34,6 +34,8 @@ pub(super) fn render(
         let labels = format!("{{worker=\"{worker}\"}}");
         page.sample("portcullis_worker_lag_seconds", &labels, counters.lag().as_secs_f64());
     }
+    page.head("portcullis_queued_bytes", "gauge", "Octets that wait for peers, those of a message for each.");
+    page.sample("portcullis_queued_bytes", "", counters.queued_bytes());
     page.head("portcullis_sessions", "gauge", "WebSocket sessions that are open.");
     page.sample("portcullis_sessions", "", counters.sessions.get());
     page.head(

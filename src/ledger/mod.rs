@@ -64,6 +64,12 @@ impl Ledger {
         &self.counters.closing
     }
 
+    /// Octets that wait for the sockets of slow peers.
+    #[must_use]
+    pub fn queued_bytes(&self) -> u64 {
+        self.counters.queued_bytes()
+    }
+
     /// The fetched keys of the issuers.
     #[must_use]
     pub fn keys(&self) -> &KeyBoard {

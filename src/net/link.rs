@@ -1,6 +1,7 @@
 //! Owns one connection's socket and TLS, and what could not be sent yet.
 //! Never knows what the octets mean.
 
+use super::queued::Queued;
 use crate::net::tls::{TlsState, TlsWire};
 use bytes::Bytes;
 use rustls_pki_types::CertificateDer;
@@ -60,6 +61,14 @@ struct Backlog {
     /// Plaintext behind it; a broadcast's is shared with all others that are behind.
     plain: VecDeque<Bytes>,
     plain_bytes: usize,
+    /// Both.
+    queued: Queued,
+}
+
+impl Backlog {
+    fn recount(&mut self) {
+        self.queued.set(self.cipher.len() - self.sent + self.plain_bytes);
+    }
 }
 
 /// An established connection.
@@ -85,7 +94,7 @@ impl Link {
 
     /// Octets that wait for the socket.
     pub(super) fn queued_bytes(&self) -> usize {
-        self.backlog.as_ref().map_or(0, |b| b.cipher.len() - b.sent + b.plain_bytes)
+        self.backlog.as_ref().map_or(0, |backlog| backlog.queued.get())
     }
 
     /// Whether the socket is full.
@@ -107,6 +116,7 @@ impl Link {
         if let Some(backlog) = &mut self.backlog {
             backlog.plain_bytes += plain.len();
             backlog.plain.push_back(keep());
+            backlog.recount();
             return Ok(());
         }
         let end = self.tls.write(plain, scratch, 0).map_err(|_| Broken)?;
@@ -134,8 +144,9 @@ impl Link {
             match self.socket.try_write(rest) {
                 Ok(n) => sent += n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let backlog = Backlog { cipher: rest.to_vec(), ..Backlog::default() };
-                    self.backlog = Some(Box::new(backlog));
+                    let mut backlog = Box::new(Backlog { cipher: rest.to_vec(), ..Backlog::default() });
+                    backlog.recount();
+                    self.backlog = Some(backlog);
                     return Ok(());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -156,7 +167,10 @@ impl Link {
                 Some(rest) => {
                     ready!(self.socket.poll_write_ready(cx)).map_err(|_| Broken)?;
                     match self.socket.try_write(rest) {
-                        Ok(n) => backlog.sent += n,
+                        Ok(n) => {
+                            backlog.sent += n;
+                            backlog.recount();
+                        }
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                         Err(_) => return Poll::Ready(Err(Broken)),
@@ -169,6 +183,7 @@ impl Link {
                         backlog.cipher.clear();
                         backlog.cipher.extend_from_slice(scratch.cipher_out.get(..end).unwrap_or_default());
                         backlog.sent = 0;
+                        backlog.recount();
                     }
                     None => self.backlog = None,
                 },
@@ -182,6 +197,7 @@ impl Link {
         if let Some(backlog) = &mut self.backlog {
             backlog.plain = VecDeque::new();
             backlog.plain_bytes = 0;
+            backlog.recount();
         }
     }
 
@@ -218,6 +234,7 @@ impl Link {
         match &mut self.backlog {
             Some(backlog) => {
                 backlog.cipher.extend_from_slice(cipher);
+                backlog.recount();
                 Ok(())
             }
             None => self.send_cipher(cipher),

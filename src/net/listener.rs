@@ -242,7 +242,8 @@ fn is_overloaded(
 ) -> Result<Option<Rejection>, Rejection> {
     let under_way = usize::try_from(shared.ledger.handshakes()).unwrap_or(usize::MAX);
     let is_late = shared.ledger.worker(worker).lag() >= limits.overload_lag;
-    let most = if is_late { 0 } else { limits.handshakes };
+    let is_full = limits.queued_bytes.is_some_and(|most| shared.ledger.queued_bytes() > most);
+    let most = if is_late || is_full { 0 } else { limits.handshakes };
     if under_way > most.saturating_add(TOLD_BEYOND_CAP) {
         return Err(Rejection::OverloadFlood);
     }

@@ -13,6 +13,7 @@ mod opening;
 mod orders;
 mod outcome;
 mod proxied;
+mod queued;
 mod sending;
 mod shared;
 pub mod tls;

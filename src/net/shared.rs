@@ -77,6 +77,8 @@ pub struct OpeningLimits {
     pub handshakes: usize,
     /// By how much a worker may be late, time and again, before it refuses newcomers.
     pub overload_lag: Duration,
+    /// Octets that may wait for all peers before newcomers are refused.
+    pub queued_bytes: Option<u64>,
     /// Connections at once of one address.
     pub connections_per_address: usize,
     /// How much of an address is one address to them.

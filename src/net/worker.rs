@@ -19,6 +19,7 @@ use super::link::Scratch;
 use super::listener::{Accepted, accept};
 use super::opening::{Entered, open};
 use super::orders::Orders;
+use super::queued;
 use super::shared::Shared;
 use crate::broadcast::Delivery;
 use crate::ledger::Level;
@@ -166,7 +167,9 @@ async fn tick(worker: usize, shared: &Shared, sessions: &RefCell<Sessions>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        shared.ledger.worker(worker).set_lag(lag.after_turn(Instant::now()));
+        let counters = shared.ledger.worker(worker);
+        counters.set_lag(lag.after_turn(Instant::now()));
+        counters.set_queued_bytes(queued::on_this_thread());
         if shared.is_stopped() {
             return;
         }

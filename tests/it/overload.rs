@@ -1,10 +1,11 @@
 //! Owns the stories of a gateway that has too much to do, or too little to do it with.
 //! Never knows how it notices.
 
+use crate::support::conn::tcp_from;
 use crate::support::refusal::{expect_refusal, refused};
-use crate::support::{Gateway, Ws};
+use crate::support::{Conn, Frame, Gateway, PATIENCE, Ws};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
 fn pid(gateway: &Gateway) -> Pid {
@@ -84,6 +85,40 @@ fn the_smallest_limit_of_handshakes_lets_one_in_and_drops_a_flood_without_a_word
     let _crowd: Vec<TcpStream> =
         (0..80).map(|_| TcpStream::connect(gateway.place().address).expect("the kernel takes it")).collect();
     gateway.log.reason("overload_flood");
+}
+
+/// One of the lobby that reads nothing, with so much waiting for it.
+fn deaf_with_a_queue(gateway: &Gateway, alice: &mut Ws, least: f64) -> Ws {
+    let place = gateway.place();
+    let socket = tcp_from(place.address, IpAddr::V4(Ipv4Addr::LOCALHOST), Some(4096));
+    let conn = Conn::over(socket, &place.server_name, &place.tls).expect("a TLS handshake");
+    let deaf = gateway.handshake_for("lobby", &gateway.token("deaf")).open_on(conn);
+    let deadline = Instant::now() + PATIENCE;
+    while gateway.metric("portcullis_queued_bytes", &[]) < least {
+        assert!(Instant::now() < deadline, "nothing waits for it");
+        alice.send(&Frame::binary([7; 48 << 10]));
+    }
+    deaf
+}
+
+#[test]
+fn while_too_much_waits_for_peers_that_do_not_read_newcomers_are_sent_away_and_sessions_go_on() {
+    for (most, status) in [("1MiB", 503), ("0B", 101)] {
+        let gateway = Gateway::with(&format!("limits.queued_bytes = '{most}'\nlimits.send_queue = '64MiB'"));
+        let mut alice = gateway.join("lobby", "alice");
+        let (mut bob, mut carol) = (gateway.join("kitchen", "bob"), gateway.join("kitchen", "carol"));
+        let deaf = deaf_with_a_queue(&gateway, &mut alice, 1_100_000.0);
+        let answer = gateway.ask(&gateway.handshake());
+        assert_eq!(answer.status, status, "{answer:?}");
+        if status == 503 {
+            assert_eq!(answer.field("retry-after"), Some("5"), "{answer:?}");
+            gateway.log.reason("overloaded");
+        }
+        speak(&mut bob, &mut carol, "we go on");
+        drop(deaf);
+        gateway.wait_metric("portcullis_queued_bytes", &[], 0.0);
+        assert_eq!(gateway.ask(&gateway.handshake()).status, 101);
+    }
 }
 
 #[test]
