@@ -13,7 +13,7 @@ fuzz_target!(|input: &[u8]| {
     if let (Ok(selector), Ok(topic)) = (std::str::from_utf8(selector), std::str::from_utf8(topic)) {
         judge_selector(selector, topic);
     }
-    let any = Form::parse(body, 4096);
+    let any = Form::parse(body, 4096, HUB);
     judge_one(Form::parse_one(body, 4096, HUB).ok().as_ref(), any.as_ref().ok());
     let Ok(form) = any else { return };
     assert!(form.topics().next().is_some());

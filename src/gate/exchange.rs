@@ -8,7 +8,8 @@ use super::host::Host;
 use super::refused::Refused;
 use super::route::Route;
 use super::target::TargetForm;
-use crate::auth::{BearerToken, CredentialPolicy, Identity, Ticket, TicketSecret};
+use crate::auth::{BearerToken, CredentialPolicy, Identity, SubjectNeed, Ticket, TicketSecret};
+use crate::mercure::MercureClaim;
 use crate::origin::Origin;
 use crate::rejection::Rejection;
 use http::Method;
@@ -37,6 +38,9 @@ pub enum Exchanged {
         jti: Box<str>,
         /// The new authority.
         identity: Box<Identity>,
+        /// What it grants of topics, where the hub takes it and the page; [`Rejection::GrantGone`] where
+        /// that is nothing.
+        topics: Option<Result<Box<MercureClaim>, Rejection>>,
     },
 }
 
@@ -122,7 +126,11 @@ impl Gate {
 
         let policy = CredentialPolicy { header: true, subprotocol: false, cookie: None, ticket: false };
         let bearer = BearerToken::find(&request.headers, request.uri.query(), &[], &policy);
+        let mut topics = None;
         let identity = proven(bearer, caller, throttles, |bearer| {
+            if !for_ticket {
+                topics = self.topics_of(&bearer, request, caller);
+            }
             let identity = self.verifier.verify(&bearer, &route.lifetimes, caller.unix_now)?;
             need.judge_token(identity.authority(), caller.client)?;
             // Some route that the page may use takes it; each asks again when it is used.
@@ -133,7 +141,7 @@ impl Gate {
 
         if !for_ticket {
             let RenewBody { jti } = serde_json::from_slice(body).map_err(|_| Rejection::ExchangeMalformed)?;
-            return Ok(Exchanged::Renewal { jti, identity: Box::new(identity) });
+            return Ok(Exchanged::Renewal { jti, identity: Box::new(identity), topics });
         }
         let path = if body.is_empty() { None } else { ticket_path(body)? };
         if let Some(path) = &path {
@@ -151,6 +159,28 @@ impl Gate {
         let ticket = Ticket { identity, origin: asked_by.clone(), path };
         let issued = throttles.tickets.issue(secret, ticket, caller.now);
         issued.map(Exchanged::Ticket).map_err(|_| Rejection::TicketsFull)
+    }
+
+    /// What a token grants at the hub, judged as if it came to subscribe.
+    fn topics_of(
+        &self,
+        bearer: &BearerToken<'_>,
+        request: &Parts,
+        caller: &Caller<'_>,
+    ) -> Option<Result<Box<MercureClaim>, Rejection>> {
+        let (route, hub) = self.routes.iter().find_map(|route| Some((route, route.mercure.as_ref()?)))?;
+        let (lifetimes, now) = (&route.lifetimes, caller.unix_now);
+        let verified =
+            self.verifier.verify_mercure(bearer, lifetimes, now, SubjectNeed::Required, hub.version);
+        let (identity, claim) = verified.ok()?;
+        let need = route.client_certificate;
+        let is_taken = route.takes_issuer(identity.issuer())
+            && route.origins.permit(&request.headers).is_ok()
+            && need.judge_peer(caller.client).is_ok()
+            && need.judge_token(identity.authority(), caller.client).is_ok();
+        let claim = claim.unwrap_or_default();
+        let grants = claim.subscribe.is_some() || hub.anonymous;
+        is_taken.then(|| if grants { Ok(Box::new(claim)) } else { Err(Rejection::GrantGone) })
     }
 
     fn ticket_routes(&self) -> impl Iterator<Item = &Arc<Route>> {

@@ -358,7 +358,7 @@ impl Publishing {
     pub fn form(&self, body: &[u8]) -> Result<Form, Rejection> {
         let most = self.route.session.codec.message_bytes;
         let form = match self.route.mercure.as_ref().map(|hub| hub.version).unwrap_or_default() {
-            Version::Zero => Form::parse(body, most),
+            Version::Zero => Form::parse(body, most, &self.route.label),
             Version::One => Form::parse_one(body, most, &self.route.label),
         }?;
         let is_granted = |topic: &str| self.granted.iter().any(|selector| selector.matches(topic));

@@ -5,7 +5,7 @@ use super::history::{History, Missed};
 use super::inbox::{Numbered, UpdateInbox};
 use super::settings::Settings;
 use super::subscription::Subscription;
-use super::update::Update;
+use super::update::{MercureClaim, Update};
 use crate::codec::{self, Opcode};
 use crate::room::RoomName;
 use serde_json::{Value, json};
@@ -231,6 +231,12 @@ impl TopicSubscriber {
         self.subscription.topics()
     }
 
+    /// Stands on another token from now on: what is in the inbox still is judged by that.
+    pub fn renew(&mut self, claim: Arc<MercureClaim>) {
+        self.subscription = Arc::new(self.subscription.with(claim));
+        self.hub.state().subscriptions.insert(self.number, Arc::clone(&self.subscription));
+    }
+
     /// Whether an update from the inbox is for it.
     #[must_use]
     pub fn gets(&self, numbered: &Numbered) -> bool {
@@ -255,7 +261,7 @@ const LISTED_MAX: usize = 10_000;
 mod tests {
     use super::super::selector::TopicSelector;
     use super::super::topic_map::TopicMap;
-    use super::super::update::{Form, MercureClaim};
+    use super::super::update::Form;
     use super::*;
 
     fn selectors(list: &[&str]) -> Vec<TopicSelector> {
@@ -278,7 +284,9 @@ mod tests {
     }
 
     fn publish(hub: &UpdateHub, body: &str) {
-        hub.publish(Form::parse(body.as_bytes(), 1000).expect(body).into_update(|| "fresh".to_owned()));
+        hub.publish(
+            Form::parse(body.as_bytes(), 1000, "/hub").expect(body).into_update(|| "fresh".to_owned()),
+        );
     }
 
     fn ids(updates: &[Arc<Update>]) -> Vec<&str> {

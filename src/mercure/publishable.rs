@@ -14,7 +14,7 @@ impl Form {
     /// [`Rejection::UpdateMalformed`]; [`Rejection::TopicUnpublishable`];
     /// [`Rejection::BodyTooLarge`] for data over `data_bytes`.
     pub fn parse_one(body: &[u8], data_bytes: usize, hub: &str) -> Result<Form, Rejection> {
-        let form = Form::parse(body, data_bytes).map_err(|reason| {
+        let form = Form::parse(body, data_bytes, hub).map_err(|reason| {
             if reason == Rejection::TopicReserved { Rejection::TopicUnpublishable } else { reason }
         })?;
         let mut topics = form.topics();
@@ -34,6 +34,14 @@ impl Form {
         drop(topics);
         Ok(form)
     }
+}
+
+/// The same of version 0.x, where a topic is a text and no reference: a mere name such as `mercure` is
+/// nothing of the hub's, whatever it would resolve to.
+pub(super) fn is_reserved_text(topic: &str, hub: &str) -> bool {
+    let rest = topic.trim().split_once(':').map_or(topic.trim(), |(_, rest)| rest);
+    let is_reference = [topic.trim(), rest].iter().any(|text| text.starts_with(['/', '\\', '.', '%']));
+    topic.starts_with(RESERVED_TOPICS) || (is_reference && is_reserved(topic, hub))
 }
 
 /// Whether a topic leads to the hub's own, once it is resolved as a reference from the hub. Anybody's
@@ -133,6 +141,31 @@ mod tests {
             assert_eq!(is_reserved(topic, "/.well-known/mercure"), reserved, "{topic}");
         }
         assert!(is_reserved("/hub/subscriptions/a", "/hub") && is_reserved("/.well-known/mercure", "/hub"));
+    }
+
+    #[test]
+    fn in_version_zero_a_name_is_a_topic_and_a_way_to_the_hub_is_none() {
+        for (topic, reserved) in [
+            ("/hub/subscriptions/a/b", true),
+            ("https://any.example/hub/subscriptions/a/b", true),
+            ("//any.example/hub", true),
+            ("/a/../hub/subscriptions/a", true),
+            ("./hub/subscriptions/a", true),
+            ("%2Fhub/subscriptions", true),
+            ("/h%75b", true),
+            ("\\hub", true),
+            ("/.well-known/mercure/subscriptions/a", true),
+            ("https://any.example/.well-known/mercure", true),
+            ("/.well-known/mercurex", true),
+            ("hub", false),
+            ("hub/subscriptions", false),
+            ("/hubs/a", false),
+            ("/rooms/hub", false),
+            ("https://example.com/rooms/hub", false),
+            ("urn:hub", false),
+        ] {
+            assert_eq!(is_reserved_text(topic, "/hub"), reserved, "{topic}");
+        }
     }
 
     #[test]

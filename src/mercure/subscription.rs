@@ -5,35 +5,36 @@ use super::selector::TopicSelector;
 use super::update::{MercureClaim, Update};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// One subscriber.
 #[derive(Debug)]
 pub struct Subscription {
     /// A name of the hub's own making.
-    subscriber: Box<str>,
-    wanted: Vec<TopicSelector>,
-    granted: Vec<TopicSelector>,
-    payload: Option<Value>,
+    subscriber: Arc<str>,
+    wanted: Arc<[TopicSelector]>,
+    claim: Arc<MercureClaim>,
 }
 
 impl Subscription {
     /// What is wanted, and what the claim of a token grants; nothing private without one.
     #[must_use]
     pub fn new(subscriber: String, wanted: Vec<TopicSelector>, claim: Option<MercureClaim>) -> Subscription {
-        let claim = claim.unwrap_or_default();
-        Subscription {
-            subscriber: subscriber.into(),
-            wanted,
-            granted: claim.subscribe.unwrap_or_default(),
-            payload: claim.payload,
-        }
+        let claim = Arc::new(claim.unwrap_or_default());
+        Subscription { subscriber: subscriber.into(), wanted: wanted.into(), claim }
+    }
+
+    /// The same by another token.
+    pub(super) fn with(&self, claim: Arc<MercureClaim>) -> Subscription {
+        Subscription { subscriber: self.subscriber.clone(), wanted: Arc::clone(&self.wanted), claim }
     }
 
     /// Whether an update is for this subscriber: one of its topics is wanted, and where it is
     /// private, one is granted.
     #[must_use]
     pub fn gets(&self, update: &Update) -> bool {
-        update.is_of(&self.wanted) && (!update.is_private() || update.is_of(&self.granted))
+        update.is_of(&self.wanted)
+            && (!update.is_private() || update.is_of(self.claim.subscribe.as_deref().unwrap_or_default()))
     }
 
     /// The topic of each of its subscriptions below the hub's path, with what is told of it.
@@ -45,10 +46,10 @@ impl Subscription {
                 "id": id,
                 "type": "Subscription",
                 "topic": topic,
-                "subscriber": self.subscriber,
+                "subscriber": &*self.subscriber,
                 "active": active,
             });
-            if let (Some(payload), Some(object)) = (&self.payload, told.as_object_mut()) {
+            if let (Some(payload), Some(object)) = (&self.claim.payload, told.as_object_mut()) {
                 object.insert("payload".to_owned(), payload.clone());
             }
             (id, told)

@@ -1,7 +1,7 @@
 //! Owns an update: what a publisher may say, and its text as an event.
 //! Never knows who gets it.
 
-use super::RESERVED_TOPICS;
+use super::publishable::is_reserved_text;
 use super::selector::{TOPIC_BYTES_MAX, TopicSelector, is_topic};
 use crate::auth::form_pairs;
 use crate::protocol::events;
@@ -61,8 +61,8 @@ impl Form {
     ///
     /// # Errors
     /// [`Rejection::UpdateMalformed`]; [`Rejection::BodyTooLarge`] for data over `data_bytes`;
-    /// [`Rejection::TopicReserved`] for a topic of the hub's own.
-    pub fn parse(body: &[u8], data_bytes: usize) -> Result<Form, Rejection> {
+    /// [`Rejection::TopicReserved`] for a topic of the hub's own at this path.
+    pub fn parse(body: &[u8], data_bytes: usize, hub: &str) -> Result<Form, Rejection> {
         let malformed = Rejection::UpdateMalformed;
         let text = std::str::from_utf8(body).map_err(|_| malformed)?;
         let (mut topics, mut data, mut private) = (Vec::<Box<str>>::new(), None, false);
@@ -102,7 +102,7 @@ impl Form {
             Some(text) if is_number(&text) => Some(text.parse().map_err(|_| malformed)?),
             Some(_) => return Err(malformed),
         };
-        if topics.iter().any(|topic| topic.starts_with(RESERVED_TOPICS)) {
+        if topics.iter().any(|topic| is_reserved_text(topic, hub)) {
             return Err(Rejection::TopicReserved);
         }
         // An empty id means none, as forms that leave a field empty do.
@@ -222,10 +222,11 @@ const WEIGHT_MIN: usize = 128;
 
 #[cfg(test)]
 mod tests {
+    use super::super::RESERVED_TOPICS;
     use super::*;
 
     fn update(body: &str) -> Result<Update, Rejection> {
-        Form::parse(body.as_bytes(), 20).map(|form| form.into_update(|| "fresh".to_owned()))
+        Form::parse(body.as_bytes(), 20, RESERVED_TOPICS).map(|form| form.into_update(|| "fresh".to_owned()))
     }
 
     fn event(body: &str) -> String {
@@ -271,7 +272,12 @@ mod tests {
             assert_eq!(update(bad).err(), Some(Rejection::UpdateMalformed), "{bad}");
         }
         assert_eq!(update("topic=a&data=123456789012345678901").err(), Some(Rejection::BodyTooLarge));
-        for reserved in ["/.well-known/mercure", "%2F.well-known%2Fmercure%2Fsubscriptions%2Fa"] {
+        for reserved in [
+            "/.well-known/mercure",
+            "%2F.well-known%2Fmercure%2Fsubscriptions%2Fa",
+            "https://any.example/.well-known/mercure/subscriptions/a",
+            "/.well-known/%256Dercure/subscriptions/a",
+        ] {
             assert_eq!(update(&format!("topic=a&topic={reserved}")).err(), Some(Rejection::TopicReserved));
         }
     }

@@ -3,9 +3,10 @@
 
 use super::answer::{self, DemoPage, Reply};
 use super::listener::Permit;
+use super::orders::Renewal;
 use super::outcome::bare;
 use super::shared::{Rules, Shared};
-use crate::auth::{Identity, TicketSecret};
+use crate::auth::TicketSecret;
 use crate::gate::{
     Admitted, Caller, Exchange, Exchanged, HubAnswer, HubAsked, Publishing, Reader, Refused, Sending,
     Streamed, Streaming, Subscribing, client_of,
@@ -29,7 +30,7 @@ pub(super) enum Judged {
     /// A page may ask for a ticket or a renewal.
     Preflight { origin: Option<Origin> },
     /// Sessions are to stand on another token.
-    Renewal { jti: Box<str>, identity: Box<Identity>, origin: Option<Origin> },
+    Renewal { jti: Box<str>, renewal: Renewal, origin: Option<Origin> },
     /// An event stream, and who may read it.
     Stream { admitted: Box<Admitted>, place: CountPermit<Arc<str>>, reader: Option<Reader> },
     /// One message, once its body is there.
@@ -62,7 +63,13 @@ pub(super) fn judge_request(
         return match verdict {
             Ok(Exchanged::Preflight) => Judged::Preflight { origin },
             Ok(Exchanged::Ticket(text)) => Judged::Ticket { text, origin },
-            Ok(Exchanged::Renewal { jti, identity }) => Judged::Renewal { jti, identity, origin },
+            Ok(Exchanged::Renewal { jti, identity, topics }) => {
+                let renewal = Renewal {
+                    identity: *identity,
+                    topics: topics.map(|claim| claim.map(|claim| Arc::new(*claim))),
+                };
+                Judged::Renewal { jti, renewal, origin }
+            }
             Err(refused) => Judged::Refused { refused, origin },
         };
     }

@@ -12,11 +12,11 @@ use super::http::serve;
 use super::judged::{Judged, hear, judge_request};
 use super::link::{Link, Scratch};
 use super::listener::{Accepted, Permit};
+use super::orders::Renewal;
 use super::outcome::{bare, log, reason_of};
 use super::proxied::{ProxyProtocol, read_header};
 use super::shared::{Rules, Shared};
 use super::tls::{TlsFault, TlsState, TlsWire};
-use crate::auth::Identity;
 use crate::gate::{Admitted, Caller, Destination, HeadProgress, Reader, Refused, Subscribing, judge_head};
 use crate::ledger::RequestId;
 use crate::origin::Origin;
@@ -295,7 +295,7 @@ impl Opening<'_> {
             Judged::Refused { refused, .. } | Judged::StreamRefused { refused, .. } => {
                 Verdict::Refused { refused: Box::new(refused), response: Some(response) }
             }
-            Judged::Renewal { jti, identity, origin } => self.renew(&jti, *identity, origin.as_ref()).await,
+            Judged::Renewal { jti, renewal, origin } => self.renew(&jti, renewal, origin.as_ref()).await,
             Judged::Page
             | Judged::Ticket { .. }
             | Judged::Preflight { .. }
@@ -342,10 +342,11 @@ impl Opening<'_> {
     }
 
     /// Moves the sessions of a token to a new one. How many there were is known only after.
-    async fn renew(&self, jti: &str, identity: Identity, origin: Option<&Origin>) -> Verdict {
+    async fn renew(&self, jti: &str, renewal: Renewal, origin: Option<&Origin>) -> Verdict {
         let strict_transport = self.shared.page.is_none();
-        let expires_in = identity.ends_at().map(|ends_at| ends_at.saturating_sub(unix_now().as_secs()));
-        let sessions = self.shared.renew(jti, identity).await;
+        let expires_in =
+            renewal.identity.ends_at().map(|ends_at| ends_at.saturating_sub(unix_now().as_secs()));
+        let sessions = self.shared.renew(jti, renewal).await;
         let reply = match sessions {
             0 => answer::refusal(Rejection::NothingToRenew, self.request, strict_transport),
             sessions => answer::renewed(sessions, expires_in, strict_transport),

@@ -5,6 +5,7 @@ use super::shared::Shared;
 use crate::auth::Identity;
 use crate::broadcast::RoomId;
 use crate::ledger::RequestId;
+use crate::mercure::MercureClaim;
 use crate::rejection::Rejection;
 use crate::room::RoomName;
 use serde::Serialize;
@@ -82,12 +83,19 @@ fn shown<S: serde::Serializer>(text: &impl fmt::Display, to: S) -> Result<S::Ok,
     to.collect_str(text)
 }
 
+/// What sessions shall stand on from now on.
+pub(super) struct Renewal {
+    pub(super) identity: Identity,
+    /// What it grants of topics, where the hub takes it; why a subscription ends where that is nothing.
+    pub(super) topics: Option<Result<Arc<MercureClaim>, Rejection>>,
+}
+
 /// An order to one worker, with where to tell what came of it.
 pub(super) enum Order {
     Close { whom: Whom, reason: Rejection, told: oneshot::Sender<usize> },
     List { most: usize, told: oneshot::Sender<Vec<Listed>> },
     Members { room: RoomId, after: Option<RequestId>, most: usize, told: oneshot::Sender<Vec<RoomMember>> },
-    Renew { jti: Box<str>, identity: Arc<Identity>, told: oneshot::Sender<usize> },
+    Renew { jti: Box<str>, renewal: Arc<Renewal>, told: oneshot::Sender<usize> },
 }
 
 /// The worker's end.
@@ -142,9 +150,9 @@ impl Shared {
 
     /// Moves the sessions that stand on the token with this identifier, of the same issuer and
     /// subject, to a new one; how many there were.
-    pub(super) async fn renew(&self, jti: &str, identity: Identity) -> usize {
-        let identity = Arc::new(identity);
-        let order = |told| Order::Renew { jti: jti.into(), identity: Arc::clone(&identity), told };
+    pub(super) async fn renew(&self, jti: &str, renewal: Renewal) -> usize {
+        let renewal = Arc::new(renewal);
+        let order = |told| Order::Renew { jti: jti.into(), renewal: Arc::clone(&renewal), told };
         self.orders.ask(order).await.into_iter().sum()
     }
 

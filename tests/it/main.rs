@@ -33,6 +33,7 @@ mod limits;
 mod log_sink;
 mod logs;
 mod mercure;
+mod mercure_authority;
 mod mercure_one;
 mod outbound;
 mod overload;

@@ -2,11 +2,10 @@
 //! Never knows who ordered it.
 
 use super::super::clock::until;
-use super::super::orders::{Listed, Order, RoomMember, Whom};
+use super::super::orders::{Listed, Order, Renewal, RoomMember, Whom};
 use super::super::shared::Shared;
 use super::held::{At, Held, ends_at};
 use super::sessions::Sessions;
-use crate::auth::Identity;
 use crate::broadcast::{Member, RoomId};
 use crate::ledger::RequestId;
 use crate::origin::Origin;
@@ -28,8 +27,8 @@ impl Sessions {
                 }
                 let _ = told.send(keys.len());
             }
-            Order::Renew { jti, identity, told } => {
-                let new = identity.authority();
+            Order::Renew { jti, renewal, told } => {
+                let new = renewal.identity.authority();
                 let stands_on_it = |held: &Held| {
                     let old = &held.about.authority;
                     held.is_open()
@@ -39,7 +38,7 @@ impl Sessions {
                 };
                 let keys: Vec<usize> =
                     self.held.iter().filter(|(_, held)| stands_on_it(held)).map(|(key, _)| key).collect();
-                let moved = keys.iter().filter(|key| self.renew(**key, &identity, now)).count();
+                let moved = keys.iter().filter(|key| self.renew(**key, &renewal, now)).count();
                 let _ = told.send(moved);
             }
             Order::Members { room, after, most, told } => {
@@ -70,19 +69,29 @@ impl Sessions {
         members.collect()
     }
 
-    /// Moves one session to a new authority. Where that does not grant its room, it ends.
-    fn renew(&mut self, key: usize, identity: &Identity, now: Instant) -> bool {
+    /// Moves one session to a new authority. Where that does not grant its room, or no topic at all, it
+    /// ends.
+    fn renew(&mut self, key: usize, renewal: &Renewal, now: Instant) -> bool {
+        let identity = &renewal.identity;
         let Some(held) = self.held.get_mut(key) else { return false };
-        // Whoever reads updates comes back with its new token.
         let less = held.about.narrowing.as_deref();
-        let publisher = match held.seat.as_ref().map(|seat| &seat.at) {
+        let publisher = match held.seat.as_mut().map(|seat| &mut seat.at) {
             Some(At::Room { subscriber, .. }) => {
                 let grant = identity.grant_within(subscriber.room_name(), less);
                 grant.map(|grant| self.shared.hub.publisher(&grant, subscriber))
             }
             Some(At::Backend { room: Some(room) }) => identity.grant_within(room, less).map(|_| None),
             Some(At::Backend { room: None }) => Ok(None),
-            Some(At::Topics { .. }) | None => return false,
+            Some(At::Topics { member, .. }) => match &renewal.topics {
+                Some(Ok(claim)) => {
+                    member.renew(Arc::clone(claim));
+                    Ok(None)
+                }
+                Some(Err(reason)) => Err(*reason),
+                // A token for something else.
+                None => return false,
+            },
+            None => return false,
         };
         let Ok(publisher) = publisher else {
             self.close(key, Rejection::GrantGone, now);
