@@ -20,6 +20,7 @@ mod certificates;
 mod chat;
 mod check_command;
 mod client_certificates;
+mod clock_steps;
 mod compile_fail;
 mod compression;
 mod crowd;
