@@ -234,6 +234,8 @@ reasons! {
     OriginNull "origin_null" refuse(403, "The origin null is never allowed");
     /// An origin that no rule allows.
     OriginNotAllowed "origin_not_allowed" refuse(403, "This origin is not allowed");
+    /// Not an origin that a hub of version 1.0 serves.
+    OriginMisdirected "origin_misdirected" refuse(421, "This origin is not allowed");
     /// More than one origin (RFC 6454 section 7.2).
     OriginMultiple "origin_multiple" refuse(400, "Exactly one Origin is required");
     /// Fetch metadata that no WebSocket handshake of a browser has.

@@ -45,10 +45,6 @@ pub(super) fn read(
     let publish = publish(section);
     let publish_origins = publish_origins(section);
     let subscriptions = section.boolean("subscriptions").filter(|at| at.value);
-    if let Some(at) = subscriptions.as_ref().filter(|_| version == Version::One) {
-        let help = "take it out, or write `version = \"0.x\"`";
-        section.bad("subscriptions", at.span.clone(), "is not served in version 1.0", help);
-    }
     let history = section.number("history", 0..=HISTORY_MAX).map_or(HISTORY, |at| at.value);
     let history_bytes =
         section.size("history_bytes", 0..=HISTORY_BYTES_MAX).map_or(HISTORY_BYTES, |at| at.value);
@@ -59,6 +55,7 @@ pub(super) fn read(
         section.bad("from_room", at.span.clone(), "has no room to take messages from", help);
     }
     let settings = Settings {
+        version,
         path: path?.value.as_str().into(),
         history: usize::try_from(history).unwrap_or(usize::MAX),
         history_bytes: usize::try_from(history_bytes).unwrap_or(usize::MAX),

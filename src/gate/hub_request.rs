@@ -3,7 +3,7 @@
 //! Never knows who asks.
 
 use crate::auth::form_pairs;
-use crate::mercure::{TopicSelector, Version};
+use crate::mercure::{EXACT, TopicSelector, Version};
 use crate::rejection::Rejection;
 use http::request::Parts;
 
@@ -60,8 +60,9 @@ pub(super) fn last_event_id(request: &Parts, version: Version) -> Result<Option<
     Ok(id)
 }
 
-/// What is asked for below the hub's path: `/subscriptions[/{topic}[/{subscriber}]]`.
-pub(super) fn subscriptions_asked(path: &str, below: &str) -> Option<SubscriptionsAsked> {
+/// What is asked for below the hub's path: `/subscriptions[/{topic}[/{subscriber}]]`, in version 1.0 with
+/// the kind of the matcher before the topic.
+pub(super) fn subscriptions_asked(path: &str, below: &str, version: Version) -> Option<SubscriptionsAsked> {
     let mut parts = below.strip_prefix("/subscriptions")?.split('/');
     if parts.next() != Some("") {
         return None;
@@ -75,7 +76,14 @@ pub(super) fn subscriptions_asked(path: &str, below: &str) -> Option<Subscriptio
         }
         Some(_) => None,
     };
+    let kind = if version == Version::One { segment()? } else { None };
+    if kind.as_ref().is_some_and(|kind| kind != EXACT) {
+        return None;
+    }
     let (topic, subscriber) = (segment()?, segment()?);
+    if kind.is_some() && topic.is_none() {
+        return None;
+    }
     parts.next().is_none().then_some(SubscriptionsAsked { path: path.into(), topic, subscriber })
 }
 
@@ -100,8 +108,9 @@ mod tests {
 
     #[test]
     fn subscriptions_are_asked_for_by_topic_and_subscriber() {
-        let asked =
-            |below: &str| subscriptions_asked("/m", below).map(|asked| (asked.topic, asked.subscriber));
+        let asked = |below: &str| {
+            subscriptions_asked("/m", below, Version::Zero).map(|asked| (asked.topic, asked.subscriber))
+        };
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(asked("/subscriptions"), Some((None, None)));
         assert_eq!(asked("/subscriptions/a%2Fb%3D"), Some((text("a/b="), None)));
@@ -113,6 +122,20 @@ mod tests {
             "/subscriptions/",
             "/subscriptions/a/b/c",
             "/subscriptions/%FF",
+        ] {
+            assert_eq!(asked(bad), None, "{bad}");
+        }
+        let asked = |below: &str| {
+            subscriptions_asked("/m", below, Version::One).map(|asked| (asked.topic, asked.subscriber))
+        };
+        assert_eq!(asked("/subscriptions"), Some((None, None)));
+        assert_eq!(asked("/subscriptions/exact/a%2Fb"), Some((text("a/b"), None)));
+        assert_eq!(asked("/subscriptions/exact/a/s"), Some((text("a"), text("s"))));
+        for bad in [
+            "/subscriptions/exact",
+            "/subscriptions/a",
+            "/subscriptions/urlpattern/a",
+            "/subscriptions/exact/a/b/c",
         ] {
             assert_eq!(asked(bad), None, "{bad}");
         }

@@ -20,6 +20,7 @@ use crate::throttle::CountPermit;
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, ORIGIN};
 use http::request::Parts;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// What came of a request to a hub.
@@ -31,6 +32,8 @@ pub enum HubAnswer {
     Publish(Box<Publishing>),
     /// Who subscribes.
     Subscriptions(SubscriptionsAsked),
+    /// What the hub is to clients (RFC 9728).
+    Metadata(Value),
     /// A page may ask with these methods (Fetch standard, CORS-preflight fetch).
     Preflight(&'static str),
 }
@@ -41,6 +44,8 @@ pub struct HubAsked {
     pub verdict: Result<HubAnswer, Refused>,
     /// The page that asked, where its origin is allowed.
     pub reader: Option<Reader>,
+    /// Where a client that is refused for its token learns who makes one.
+    pub metadata: Option<String>,
 }
 
 /// May subscribe to topics: only [`Gate::hub`] makes one.
@@ -67,7 +72,8 @@ impl Gate {
     /// Whether a request goes to a hub.
     #[must_use]
     pub fn is_hub(&self, request: &Parts) -> bool {
-        self.hub_at(request.uri.path()).is_some()
+        let path = request.uri.path();
+        self.hub_at(path).is_some() || self.metadata_at(path).is_some()
     }
 
     /// What the configuration says of the hub, if there is one.
@@ -78,7 +84,7 @@ impl Gate {
     }
 
     /// The hub's route, and what is behind its path.
-    fn hub_at<'p>(&self, path: &'p str) -> Option<(&Arc<Route>, &MercureRoute, &'p str)> {
+    pub(super) fn hub_at<'p>(&self, path: &'p str) -> Option<(&Arc<Route>, &MercureRoute, &'p str)> {
         self.routes.iter().find_map(|route| {
             let hub = route.mercure.as_deref()?;
             let below = path.strip_prefix(&*route.label)?;
@@ -91,7 +97,8 @@ impl Gate {
         let mut known = Known::of(request);
         let mut reader = None;
         let verdict = self.judge_hub(request, caller, throttles, &mut known, &mut reader);
-        HubAsked { verdict: verdict.map_err(|reason| known.refused(reason)), reader }
+        let metadata = verdict.as_ref().err().and_then(|reason| self.metadata_for(*reason, request));
+        HubAsked { verdict: verdict.map_err(|reason| known.refused(reason)), reader, metadata }
     }
 
     fn judge_hub(
@@ -106,25 +113,17 @@ impl Gate {
         let host = Host::parse(&request.headers)?;
         target.agrees_with(&host)?;
         self.hosts.permit(&host, caller.server_name)?;
-        let (route, hub, below) = self.hub_at(request.uri.path()).ok_or(Rejection::RouteNotFound)?;
+        let metadata = self.metadata_at(request.uri.path());
+        let found = metadata.map(|(route, hub)| (route, hub, ""));
+        let found = found.or_else(|| self.hub_at(request.uri.path()));
+        let (route, hub, below) = found.ok_or(Rejection::RouteNotFound)?;
         known.route = Some(Arc::clone(&route.label));
         let at = Asking { gate: self, request, caller, throttles, route, hub, host };
-        match (below, &request.method) {
-            ("", &Method::GET) => at.subscribe(known, reader),
-            ("", &Method::POST) if hub.publish == PublishPort::Public => at.publish(known, reader),
-            ("", &Method::OPTIONS) => at.preflight(reader),
-            ("", _) if hub.publish == PublishPort::Internal => Err(Rejection::MethodNotAllowed),
-            ("", _) => Err(Rejection::StreamMethod),
-            (below, method) => {
-                let asked = subscriptions_asked(request.uri.path(), below);
-                let asked = asked.filter(|_| hub.settings.subscriptions).ok_or(Rejection::RouteNotFound)?;
-                match *method {
-                    Method::GET => at.subscriptions(asked, known, reader),
-                    Method::OPTIONS => at.preflight(reader),
-                    _ => Err(Rejection::MethodNotAllowed),
-                }
-            }
-        }
+        let judged = if metadata.is_some() { at.metadata(reader) } else { at.judge(below, known, reader) };
+        judged.map_err(|reason| match (hub.version, reason) {
+            (Version::One, Rejection::OriginNotAllowed) => Rejection::OriginMisdirected,
+            (Version::Zero | Version::One, reason) => reason,
+        })
     }
 
     /// Judges a publication on the internal port, which has judged who may reach it: the token is
@@ -162,17 +161,42 @@ impl Gate {
 }
 
 /// One request to a hub, on its way through the checks.
-struct Asking<'r> {
-    gate: &'r Gate,
-    request: &'r Parts,
+pub(super) struct Asking<'r> {
+    pub(super) gate: &'r Gate,
+    pub(super) request: &'r Parts,
     caller: &'r Caller<'r>,
     throttles: &'r Throttles,
-    route: &'r Arc<Route>,
-    hub: &'r MercureRoute,
-    host: Host<'r>,
+    pub(super) route: &'r Arc<Route>,
+    pub(super) hub: &'r MercureRoute,
+    pub(super) host: Host<'r>,
 }
 
 impl Asking<'_> {
+    fn judge(
+        &self,
+        below: &str,
+        known: &mut Known,
+        reader: &mut Option<Reader>,
+    ) -> Result<HubAnswer, Rejection> {
+        let hub = self.hub;
+        match (below, &self.request.method) {
+            ("", &Method::GET) => self.subscribe(known, reader),
+            ("", &Method::POST) if hub.publish == PublishPort::Public => self.publish(known, reader),
+            ("", &Method::OPTIONS) => self.preflight(reader),
+            ("", _) if hub.publish == PublishPort::Internal => Err(Rejection::MethodNotAllowed),
+            ("", _) => Err(Rejection::StreamMethod),
+            (below, method) => {
+                let asked = subscriptions_asked(self.request.uri.path(), below, hub.version);
+                let asked = asked.filter(|_| hub.settings.subscriptions).ok_or(Rejection::RouteNotFound)?;
+                match *method {
+                    Method::GET => self.subscriptions(asked, known, reader),
+                    Method::OPTIONS => self.preflight(reader),
+                    _ => Err(Rejection::MethodNotAllowed),
+                }
+            }
+        }
+    }
+
     fn subscribe(&self, known: &mut Known, reader: &mut Option<Reader>) -> Result<HubAnswer, Rejection> {
         let query = self.request.uri.query();
         let wanted = match self.hub.version {
@@ -240,7 +264,7 @@ impl Asking<'_> {
         }
     }
 
-    fn preflight(&self, reader: &mut Option<Reader>) -> Result<HubAnswer, Rejection> {
+    pub(super) fn preflight(&self, reader: &mut Option<Reader>) -> Result<HubAnswer, Rejection> {
         let headers = &self.request.headers;
         let publishes = self.hub.publish_origins.as_ref().and_then(|origins| origins.permit(headers).ok());
         let (origin, methods) = match publishes {
@@ -259,7 +283,7 @@ impl Asking<'_> {
         Ok(origin)
     }
 
-    fn reader_of(&self, origin: Option<&Origin>) -> Option<Reader> {
+    pub(super) fn reader_of(&self, origin: Option<&Origin>) -> Option<Reader> {
         let with_cookie = self.route.credentials.cookie.is_some();
         origin.cloned().map(|origin| Reader { origin, with_cookie })
     }

@@ -17,6 +17,7 @@ mod host;
 mod hub_request;
 mod matchers;
 mod mercure;
+mod metadata;
 mod origin_policy;
 mod proxy_header;
 mod refused;

@@ -29,7 +29,8 @@ pub(crate) fn parse_details(details: Option<&Value>) -> Result<MercureClaim, Rej
 fn add(detail: &Map<String, Value>, claim: &mut MercureClaim) -> Result<(), Rejection> {
     let actions = list(detail, "actions")?;
     let topics = list(detail, "topics")?;
-    if detail.get("payload").is_some_and(|payload| !payload.is_object()) {
+    let payload = detail.get("payload");
+    if payload.is_some_and(|payload| !payload.is_object()) {
         return Err(Rejection::TokenClaims);
     }
     let (mut publishes, mut subscribes) = (false, false);
@@ -51,6 +52,10 @@ fn add(detail: &Map<String, Value>, claim: &mut MercureClaim) -> Result<(), Reje
             return Err(Rejection::TokenClaims);
         }
     }
+    // What is told of a subscriber is what the first detail says by which it may subscribe.
+    if subscribes && claim.payload.is_none() {
+        claim.payload = payload.cloned();
+    }
     Ok(())
 }
 
@@ -68,7 +73,8 @@ fn matcher(topic: &Value) -> Result<TopicSelector, Rejection> {
     text.and_then(TopicSelector::exact).ok_or(Rejection::TokenClaims)
 }
 
-const DETAIL_TYPE: &str = "https://mercure.rocks/authorization-detail";
+/// The type of the details that are the hub's.
+pub(crate) const DETAIL_TYPE: &str = "https://mercure.rocks/authorization-detail";
 const MATCHERS_MAX: usize = 1000;
 
 #[cfg(test)]
@@ -100,6 +106,10 @@ mod tests {
             parse_details(Some(&detail(&["subscribe"], &json!([{ "match": "a{id}" }])))).expect("good");
         let granted = claim.subscribe.expect("granted");
         assert!(granted[0].matches("a{id}") && !granted[0].matches("a1"), "1.0 has no templates");
+        let with = |action: &str, name: &str| json!({ "type": DETAIL_TYPE, "actions": [action], "topics": topics, "payload": { "name": name } });
+        let details = json!([with("publish", "p"), with("subscribe", "s"), with("subscribe", "t")]);
+        let payload = parse_details(Some(&details)).expect("good").payload;
+        assert_eq!(payload, Some(json!({ "name": "s" })));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::inbox::{Numbered, UpdateInbox};
 use super::settings::Settings;
 use super::subscription::Subscription;
 use super::update::{MercureClaim, Update};
+use super::version::Version;
 use crate::codec::{self, Opcode};
 use crate::room::RoomName;
 use serde_json::{Value, json};
@@ -131,38 +132,34 @@ impl UpdateHub {
 
     /// The subscriptions, of one selector or all; `None` where they are not told.
     #[must_use]
-    pub fn subscriptions(&self, path: &str, topic: Option<&str>) -> Option<Value> {
+    pub fn subscriptions(&self, path: &str, topic: Option<&str>) -> Option<Told> {
         let state = self.state();
-        if !state.settings.subscriptions {
-            return None;
-        }
+        let Settings { version, path: hub, .. } = &state.settings;
         let told = state
             .subscriptions
             .values()
-            .flat_map(|subscription| subscription.told(&state.settings.path, true).map(|(_, told)| told));
+            .flat_map(|subscription| subscription.told(hub, true, *version).map(|(_, told)| told));
+        let member = version.topic_member();
         let wanted =
-            |told: &Value| topic.is_none_or(|topic| told.get("topic").is_some_and(|one| one == topic));
+            |told: &Value| topic.is_none_or(|topic| told.get(member).is_some_and(|one| one == topic));
         let listed: Vec<Value> = told.filter(wanted).take(LISTED_MAX).collect();
-        Some(json!({
-            "@context": "https://mercure.rocks/",
-            "id": path,
-            "type": "Subscriptions",
-            "lastEventID": &*state.history.last(),
-            "subscriptions": listed,
-        }))
+        let body = match version {
+            Version::Zero => json!({ "id": path, "type": "Subscriptions", "subscriptions": listed }),
+            Version::One => json!({ "id": path, "type": "subscriptions", "subscriptions": listed }),
+        };
+        state.settings.subscriptions.then(|| state.answer(body))
     }
 
     /// One subscription; `None` where there is none, or where they are not told.
     #[must_use]
-    pub fn subscription(&self, topic: &str, subscriber: &str) -> Option<Value> {
+    pub fn subscription(&self, topic: &str, subscriber: &str) -> Option<Told> {
         let state = self.state();
+        let Settings { version, path, subscriptions, .. } = &state.settings;
         let found = state.subscriptions.values().find(|one| one.subscriber() == subscriber);
-        let mut told = found.filter(|_| state.settings.subscriptions)?.told(&state.settings.path, true);
-        let (_, mut told) = told.find(|(_, told)| told.get("topic").is_some_and(|one| one == topic))?;
-        let object = told.as_object_mut()?;
-        object.insert("@context".to_owned(), json!("https://mercure.rocks/"));
-        object.insert("lastEventID".to_owned(), json!(&*state.history.last()));
-        Some(told)
+        let mut told = found.filter(|_| *subscriptions)?.told(path, true, *version);
+        let member = version.topic_member();
+        let (_, told) = told.find(|(_, told)| told.get(member).is_some_and(|one| one == topic))?;
+        Some(state.answer(told))
     }
 
     /// A state whose holder panicked is whole enough: at worst an update more is kept.
@@ -189,12 +186,34 @@ impl State {
             return;
         }
         let path = Arc::clone(&self.settings.path);
-        for (topic, mut told) in subscription.told(&path, active) {
-            if let Some(object) = told.as_object_mut() {
-                object.insert("@context".to_owned(), json!("https://mercure.rocks/"));
-            }
-            self.publish(Update::private(topic, fresh(), &told.to_string()), inboxes);
+        for (topic, mut told) in subscription.told(&path, active, self.settings.version) {
+            let update = match self.settings.version {
+                Version::Zero => {
+                    add_context(&mut told);
+                    Update::private(topic, fresh(), &told.to_string())
+                }
+                Version::One => Update::private_of_type(topic, fresh(), OWN_TYPE, &told.to_string()),
+            };
+            self.publish(update, inboxes);
         }
+    }
+
+    /// Completes what is told to who asks.
+    fn answer(&self, mut body: Value) -> Told {
+        let last_event_id = self.history.last();
+        if self.settings.version == Version::Zero {
+            add_context(&mut body);
+            if let Some(object) = body.as_object_mut() {
+                object.insert("lastEventID".to_owned(), json!(&*last_event_id));
+            }
+        }
+        Told { body, last_event_id, version: self.settings.version, hub: Arc::clone(&self.settings.path) }
+    }
+}
+
+fn add_context(told: &mut Value) {
+    if let Some(object) = told.as_object_mut() {
+        object.insert("@context".to_owned(), json!("https://mercure.rocks/"));
     }
 }
 
@@ -202,6 +221,19 @@ impl fmt::Debug for UpdateHub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UpdateHub(..)")
     }
+}
+
+/// Who subscribes, as it is told to who asks.
+#[derive(Debug)]
+pub struct Told {
+    /// The document.
+    pub body: Value,
+    /// The newest update by then.
+    pub last_event_id: Arc<str>,
+    /// Which version of the protocol it is told by.
+    pub version: Version,
+    /// The path of the hub.
+    pub hub: Arc<str>,
 }
 
 /// What a subscription begins with.
@@ -256,6 +288,8 @@ impl Drop for TopicSubscriber {
 }
 
 const LISTED_MAX: usize = 10_000;
+/// The type of the hub's own events in version 1.0: nobody else publishes one of it.
+pub(super) const OWN_TYPE: &str = "mercure";
 
 #[cfg(test)]
 mod tests {
@@ -359,13 +393,16 @@ mod tests {
         let _ = hub.inbox(0).expect("an inbox").take();
         let one = hub.subscribe(subscription("s", &["https://example.com/{id}"], &[]), 1, None).member;
         let all = hub.subscriptions(path, None).expect("told");
-        assert_eq!(all["subscriptions"].as_array().map(Vec::len), Some(3));
-        assert_eq!(all["lastEventID"], "fresh");
+        assert_eq!(all.body["subscriptions"].as_array().map(Vec::len), Some(3));
+        assert_eq!(all.body["lastEventID"], "fresh");
         let found = hub.subscription("https://example.com/{id}", "s").expect("one");
-        assert_eq!(found["id"], "/.well-known/mercure/subscriptions/https%3A%2F%2Fexample.com%2F%7Bid%7D/s");
-        assert_eq!(found["active"], true);
+        assert_eq!(
+            found.body["id"],
+            "/.well-known/mercure/subscriptions/https%3A%2F%2Fexample.com%2F%7Bid%7D/s"
+        );
+        assert_eq!(found.body["active"], true);
         let some = hub.subscriptions(path, Some("https://example.com/{id}")).expect("told");
-        assert_eq!(some["subscriptions"].as_array().map(Vec::len), Some(1));
+        assert_eq!(some.body["subscriptions"].as_array().map(Vec::len), Some(1));
         drop(one);
         let all = hub.inbox(0).expect("an inbox").take();
         assert_eq!(all.iter().filter(|one| watcher.gets(one)).count(), 2, "that it began, and that it ended");

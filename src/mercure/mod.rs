@@ -17,11 +17,12 @@ mod topic_map;
 mod update;
 mod version;
 
-pub(crate) use details::parse_details;
-pub use hub::{FreshId, Subscribed, TopicSubscriber, UpdateHub};
+pub(crate) use details::{DETAIL_TYPE, parse_details};
+pub use hub::{FreshId, Subscribed, Told, TopicSubscriber, UpdateHub};
 pub use inbox::{Numbered, UpdateInbox};
 pub use selector::TopicSelector;
 pub use settings::{PublishPort, Settings};
+pub(crate) use subscription::EXACT;
 pub use subscription::{Subscription, encoded_segment};
 pub use topic_map::{MapFault, TopicMap};
 pub use update::{Form, MercureClaim, Update};

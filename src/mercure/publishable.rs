@@ -2,6 +2,7 @@
 //! Never knows who publishes.
 
 use super::RESERVED_TOPICS;
+use super::hub::OWN_TYPE;
 use super::update::Form;
 use crate::auth::form_pairs;
 use crate::rejection::Rejection;
@@ -27,7 +28,7 @@ impl Form {
         let has_format = |text: &str| text.chars().any(is_format);
         if has_format(topic)
             || form.id.as_deref().is_some_and(has_format)
-            || form.kind.as_deref() == Some("mercure")
+            || form.kind.as_deref() == Some(OWN_TYPE)
         {
             return Err(Rejection::UpdateMalformed);
         }

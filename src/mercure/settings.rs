@@ -2,6 +2,7 @@
 //! Never knows a request.
 
 use super::topic_map::TopicMap;
+use super::version::Version;
 use std::sync::Arc;
 
 /// Where updates are published.
@@ -16,6 +17,8 @@ pub enum PublishPort {
 /// How the hub is kept.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The version of the protocol: how it is told who subscribes.
+    pub version: Version,
     /// The path of the hub: its own topics begin with it.
     pub path: Arc<str>,
     /// Updates that are kept for those who come back.
@@ -34,6 +37,7 @@ impl Default for Settings {
     /// A hub that nobody has asked for: it keeps nothing.
     fn default() -> Settings {
         Settings {
+            version: Version::default(),
             path: super::RESERVED_TOPICS.into(),
             history: 0,
             history_bytes: 0,

@@ -3,6 +3,7 @@
 
 use super::selector::TopicSelector;
 use super::update::{MercureClaim, Update};
+use super::version::Version;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -38,17 +39,32 @@ impl Subscription {
     }
 
     /// The topic of each of its subscriptions below the hub's path, with what is told of it.
-    pub(super) fn told(&self, path: &str, active: bool) -> impl Iterator<Item = (String, Value)> {
+    pub(super) fn told(
+        &self,
+        path: &str,
+        active: bool,
+        version: Version,
+    ) -> impl Iterator<Item = (String, Value)> {
         self.wanted.iter().map(move |selector| {
             let topic = selector.as_str();
-            let id = subscription_path(path, topic, &self.subscriber);
-            let mut told = json!({
-                "id": id,
-                "type": "Subscription",
-                "topic": topic,
-                "subscriber": &*self.subscriber,
-                "active": active,
-            });
+            let id = subscription_path(path, topic, &self.subscriber, version);
+            let mut told = match version {
+                Version::Zero => json!({
+                    "id": id,
+                    "type": "Subscription",
+                    "topic": topic,
+                    "subscriber": &*self.subscriber,
+                    "active": active,
+                }),
+                Version::One => json!({
+                    "id": id,
+                    "type": "subscription",
+                    "match_type": EXACT,
+                    "match": topic,
+                    "subscriber": &*self.subscriber,
+                    "active": active,
+                }),
+            };
             if let (Some(payload), Some(object)) = (&self.claim.payload, told.as_object_mut()) {
                 object.insert("payload".to_owned(), payload.clone());
             }
@@ -66,9 +82,16 @@ impl Subscription {
     }
 }
 
-fn subscription_path(path: &str, topic: &str, subscriber: &str) -> String {
-    format!("{path}/subscriptions/{}/{}", encoded_segment(topic), encoded_segment(subscriber))
+fn subscription_path(path: &str, topic: &str, subscriber: &str, version: Version) -> String {
+    let (topic, subscriber) = (encoded_segment(topic), encoded_segment(subscriber));
+    match version {
+        Version::Zero => format!("{path}/subscriptions/{topic}/{subscriber}"),
+        Version::One => format!("{path}/subscriptions/{EXACT}/{topic}/{subscriber}"),
+    }
 }
+
+/// The kind of every matcher that is served in version 1.0.
+pub(crate) const EXACT: &str = "exact";
 
 /// A text as one segment of a path: everything but unreserved octets is encoded.
 #[must_use]

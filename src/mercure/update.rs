@@ -170,6 +170,11 @@ impl Update {
         Update::new(vec![topic.into()], true, id, None, None, data)
     }
 
+    /// The same as an event of this type.
+    pub(super) fn private_of_type(topic: String, id: String, kind: &str, data: &str) -> Update {
+        Update::new(vec![topic.into()], true, id, Some(kind), None, data)
+    }
+
     /// Its id, by which a reader says how far it came.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -43,6 +43,15 @@ impl Version {
         }
     }
 
+    /// The member of a subscription that is told which says what is wanted.
+    #[must_use]
+    pub(super) fn topic_member(self) -> &'static str {
+        match self {
+            Version::Zero => "topic",
+            Version::One => "match",
+        }
+    }
+
     /// The field of a response that says from where on updates are sent.
     #[must_use]
     pub fn last_event_id_field(self) -> &'static str {

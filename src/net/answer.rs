@@ -4,6 +4,7 @@
 use crate::auth::TICKET_LIFETIME;
 use crate::gate::{Admitted, Reader};
 use crate::ledger::RequestId;
+use crate::mercure::{Told, Version};
 use crate::origin::Origin;
 use crate::rejection::{Answer, Field, Rejection};
 use bytes::Bytes;
@@ -93,7 +94,8 @@ pub(super) fn renewed(sessions: usize, expires_in: Option<u64>, strict_transport
     json(&serde_json::json!({ "sessions": sessions, "expires_in": expires_in }), strict_transport)
 }
 
-fn json(value: &serde_json::Value, strict_transport: bool) -> Reply {
+/// A document.
+pub(super) fn json(value: &serde_json::Value, strict_transport: bool) -> Reply {
     let mut reply = Response::new(Bytes::from(value.to_string()));
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -156,14 +158,35 @@ pub(super) fn published(id: &str, strict_transport: bool) -> Reply {
     reply
 }
 
-/// Who subscribes, as JSON-LD.
-pub(super) fn subscriptions(told: &serde_json::Value, hub: &str, strict_transport: bool) -> Reply {
-    let mut reply = json(told, strict_transport);
+/// Who subscribes: as JSON-LD in version 0.x; in 1.0 as JSON, with the newest update in the link.
+pub(super) fn subscriptions(told: &Told, strict_transport: bool) -> Reply {
+    let Told { body, last_event_id, version, hub } = told;
+    let mut reply = json(body, strict_transport);
     let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/ld+json"));
-    // INVARIANT: the configured path of a route has no octet that ends a field or the brackets.
-    if let Ok(link) = HeaderValue::from_str(&format!("<{hub}>; rel=\"mercure\"")) {
+    let mut link = format!("<{hub}>; rel=\"mercure\"");
+    match version {
+        Version::Zero => {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/ld+json"));
+        }
+        Version::One => {
+            let quoted = last_event_id.replace('\\', "\\\\").replace('"', "\\\"");
+            link.push_str(&format!("; last-event-id=\"{quoted}\""));
+        }
+    }
+    // INVARIANT: neither the configured path of a route nor an id has an octet that ends a field.
+    if let Ok(link) = HeaderValue::from_bytes(link.as_bytes()) {
         headers.insert(header::LINK, link);
+    }
+    reply
+}
+
+/// Says in a challenge where to learn who makes a token (RFC 9728 section 5.1).
+pub(super) fn challenged(mut reply: Reply, metadata: Option<&str>) -> Reply {
+    let given = reply.headers().get(header::WWW_AUTHENTICATE).and_then(|given| given.to_str().ok());
+    let (Some(given), Some(metadata)) = (given, metadata) else { return reply };
+    // INVARIANT: a Host that was judged and a configured path have no quotes.
+    if let Ok(challenge) = HeaderValue::from_str(&format!("{given}, resource_metadata=\"{metadata}\"")) {
+        reply.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
     }
     reply
 }

@@ -12,6 +12,7 @@ use crate::gate::{
     Streamed, Streaming, Subscribing, client_of,
 };
 use crate::ledger::RequestId;
+use crate::mercure::Told;
 use crate::origin::Origin;
 use crate::peer::Peer;
 use crate::rejection::Rejection;
@@ -40,11 +41,13 @@ pub(super) enum Judged {
     /// An update, once its body is there.
     Publish { publishing: Box<Publishing>, reader: Option<Reader> },
     /// Who subscribes.
-    Subscriptions { told: serde_json::Value, hub: Arc<str>, reader: Option<Reader> },
+    Subscriptions { told: Told, reader: Option<Reader> },
+    /// What the hub is to clients.
+    Metadata { told: serde_json::Value, reader: Option<Reader> },
     /// A page may ask for a stream or send messages, with these methods.
     StreamPreflight { methods: &'static str, reader: Option<Reader> },
     /// No stream and no message; who may read why.
-    StreamRefused { refused: Refused, reader: Option<Reader> },
+    StreamRefused { refused: Refused, reader: Option<Reader>, metadata: Option<String> },
     /// Nothing; who may read why.
     Refused { refused: Refused, origin: Option<Origin> },
 }
@@ -74,8 +77,7 @@ pub(super) fn judge_request(
         };
     }
     if gate.is_hub(parts) {
-        let HubAsked { verdict, reader } = gate.hub(parts, caller, &shared.throttles);
-        return judge_hub(verdict, reader, shared);
+        return judge_hub(gate.hub(parts, caller, &shared.throttles), shared);
     }
     if gate.is_stream(parts) {
         let Streaming { verdict, reader } = gate.stream(parts, caller, &shared.throttles);
@@ -83,7 +85,7 @@ pub(super) fn judge_request(
             Ok(Streamed::Stream(admitted, place)) => Judged::Stream { admitted, place, reader },
             Ok(Streamed::Message(sending)) => Judged::Message { sending, reader },
             Ok(Streamed::Preflight) => Judged::StreamPreflight { methods: "GET, POST", reader },
-            Err(refused) => Judged::StreamRefused { refused, reader },
+            Err(refused) => Judged::StreamRefused { refused, reader, metadata: None },
         };
     }
     match gate.admit(parts, caller, &shared.throttles) {
@@ -97,7 +99,8 @@ pub(super) fn judge_request(
 }
 
 /// What a hub's own word makes of a request to it.
-fn judge_hub(verdict: Result<HubAnswer, Refused>, reader: Option<Reader>, shared: &Shared) -> Judged {
+fn judge_hub(asked: HubAsked, shared: &Shared) -> Judged {
+    let HubAsked { verdict, reader, metadata } = asked;
     let asked = match verdict {
         Ok(HubAnswer::Subscribe(subscribing, place)) => {
             return Judged::Subscribe { subscribing, place, reader };
@@ -105,16 +108,16 @@ fn judge_hub(verdict: Result<HubAnswer, Refused>, reader: Option<Reader>, shared
         Ok(HubAnswer::Publish(publishing)) => return Judged::Publish { publishing, reader },
         Ok(HubAnswer::Preflight(methods)) => return Judged::StreamPreflight { methods, reader },
         Ok(HubAnswer::Subscriptions(asked)) => asked,
-        Err(refused) => return Judged::StreamRefused { refused, reader },
+        Ok(HubAnswer::Metadata(told)) => return Judged::Metadata { told, reader },
+        Err(refused) => return Judged::StreamRefused { refused, reader, metadata },
     };
     let told = match (&asked.topic, &asked.subscriber) {
         (Some(topic), Some(subscriber)) => shared.updates.subscription(topic, subscriber),
         (topic, _) => shared.updates.subscriptions(&asked.path, topic.as_deref()),
     };
-    let hub = shared.rules.load().gate.hub_settings().path;
     match told {
-        Some(told) => Judged::Subscriptions { told, hub, reader },
-        None => Judged::StreamRefused { refused: bare(Rejection::RouteNotFound), reader },
+        Some(told) => Judged::Subscriptions { told, reader },
+        None => Judged::StreamRefused { refused: bare(Rejection::RouteNotFound), reader, metadata: None },
     }
 }
 
@@ -172,17 +175,20 @@ impl Judged {
                 let reply = answer::preflight("POST", "authorization, content-type");
                 answer::readable_by(reply, origin.as_ref())
             }
-            Judged::Subscriptions { told, hub, reader } => {
-                answer::readable(answer::subscriptions(told, hub, strict_transport), reader.as_ref())
+            Judged::Subscriptions { told, reader } => {
+                answer::readable(answer::subscriptions(told, strict_transport), reader.as_ref())
+            }
+            Judged::Metadata { told, reader } => {
+                answer::readable(answer::json(told, strict_transport), reader.as_ref())
             }
             Judged::StreamPreflight { methods, reader } => {
                 let reply =
                     answer::preflight(methods, "authorization, cache-control, content-type, last-event-id");
                 answer::readable(reply, reader.as_ref())
             }
-            Judged::StreamRefused { refused, reader } => {
+            Judged::StreamRefused { refused, reader, metadata } => {
                 let refusal = answer::refusal(refused.reason, request, strict_transport);
-                answer::readable(refusal, reader.as_ref())
+                answer::readable(answer::challenged(refusal, metadata.as_deref()), reader.as_ref())
             }
             // Known only later, or no response that hyper could write: this one is not sent.
             Judged::Renewal { .. }

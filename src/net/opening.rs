@@ -300,6 +300,7 @@ impl Opening<'_> {
             | Judged::Ticket { .. }
             | Judged::Preflight { .. }
             | Judged::Subscriptions { .. }
+            | Judged::Metadata { .. }
             | Judged::StreamPreflight { .. } => Verdict::Answered { response },
         })
     }

@@ -2,6 +2,7 @@
 //! Never knows what the versions have in common.
 
 use crate::support::refusal::{expect_refusal, refused};
+use crate::support::stream::Got;
 use crate::support::{AUDIENCE, Gateway, Handshake, ISSUER, Setup, Stream, Token};
 use serde_json::{Value, json};
 
@@ -163,4 +164,112 @@ fn what_version_one_refuses_or_is_not_served_is_told() {
     }
     let subscriptions = subscribing(&gateway, "", &token).target(format!("{HUB}/subscriptions"));
     expect_refusal(&gateway, &subscriptions, refused(404, "route_not_found"));
+    expect_refusal(
+        &gateway,
+        &subscribing(&gateway, "match=a", &token).method("QUERY"),
+        refused(405, "stream_method"),
+    );
+}
+
+#[test]
+fn version_one_tells_who_subscribes_by_events_of_its_own_and_to_those_who_ask() {
+    let gateway = hub("subscriptions = true");
+    let token = granting(&["subscribe"], &every());
+    let mut watcher = Stream::open(&subscribing(&gateway, "match=*", &token), gateway.place());
+    let own = watcher.event();
+    assert_eq!(own.kind.as_deref(), Some("mercure"));
+    let mut details = granting(&["subscribe"], &json!([{ "match": "elsewhere" }]));
+    details = details.claim(
+        "authorization_details",
+        json!([{ "type": "https://mercure.rocks/authorization-detail", "actions": ["subscribe"],
+                 "topics": [{ "match": "elsewhere" }], "payload": { "name": "Bob" } }]),
+    );
+    let bob = subscribing(&gateway, &format!("match={TOPIC}"), &details);
+    let mut bob = Stream::open(&bob, gateway.place());
+    let event = watcher.event();
+    let told: Value = serde_json::from_str(&event.data).expect("JSON");
+    assert_eq!(
+        [&told["type"], &told["match_type"], &told["match"], &told["active"], &told["payload"]["name"]],
+        [&json!("subscription"), &json!("exact"), &json!(TOPIC_TEXT), &json!(true), &json!("Bob")]
+    );
+    assert!(told.get("@context").is_none() && told.get("topic").is_none(), "{told}");
+    let id = told["id"].as_str().expect("an id");
+    assert!(
+        id.starts_with(&format!("{HUB}/subscriptions/exact/https%3A%2F%2Fexample.com%2Fbooks%2F1/")),
+        "{id}"
+    );
+
+    let ask = |path: &str, token: &Token| gateway.ask(&subscribing(&gateway, "", token).target(path));
+    let all = ask(&format!("{HUB}/subscriptions"), &token);
+    assert_eq!((all.status, all.field("content-type")), (200, Some("application/json")));
+    let link = all.field("link").expect("a link").to_owned();
+    assert_eq!(link, format!("<{HUB}>; rel=\"mercure\"; last-event-id=\"{}\"", event.id.expect("an id")));
+    assert_eq!(all.json()["type"], "subscriptions");
+    assert_eq!(all.json()["subscriptions"].as_array().map(Vec::len), Some(2));
+    let (below_topic, _) = id.rsplit_once('/').expect("a subscriber");
+    let of_topic = ask(below_topic, &token);
+    assert_eq!(of_topic.json()["subscriptions"], json!([told]));
+    assert_eq!(ask(id, &token).json(), told);
+    assert_eq!(ask(&format!("{HUB}/subscriptions/urlpattern/a"), &token).status, 404);
+    assert_eq!(ask(&format!("{HUB}/subscriptions"), &details).status, 403);
+    let forged = format!("topic={}&data=x", id.replace('%', "%25"));
+    let forged = publishing(&gateway, &forged, &granting(&["publish"], &every()));
+    expect_refusal(&gateway, &forged, refused(400, "topic_unpublishable"));
+
+    assert_eq!(
+        gateway.internal().ask("POST", "/admin/kick", &[], r#"{"subject":"alice"}"#).json()["closed"],
+        2
+    );
+    assert_eq!(bob.next(), Got::Comment("kicked".to_owned()), "and it was told of nobody");
+}
+
+#[test]
+fn a_hub_of_version_one_tells_where_its_tokens_come_from_also_to_who_has_none() {
+    let gateway = hub("auth.credentials = ['header', 'cookie']");
+    let token = granting(&["subscribe"], &every());
+    let missing = gateway.ask(&subscribing(&gateway, "match=a", &token).remove("Authorization"));
+    let path = "/.well-known/oauth-protected-resource/.well-known/mercure";
+    let challenge = missing.field("www-authenticate").expect("a challenge");
+    let (_, at) = challenge.split_once(", resource_metadata=\"").expect("where the metadata are");
+    let host = at.strip_suffix(&format!("{path}\"")).expect("a path of the hub's");
+    assert!(missing.status == 401 && host.starts_with("https://localhost"), "{challenge}");
+    let bad = gateway.ask(&subscribing(&gateway, "match=a", &token).bearer("a.b.c"));
+    let challenge = bad.field("www-authenticate").expect("a challenge");
+    assert!(challenge.contains("invalid_token") && challenge.contains("resource_metadata"), "{challenge}");
+
+    let ask = subscribing(&gateway, "", &token).remove("Authorization").target(path);
+    let answer = gateway.ask(&ask);
+    assert_eq!((answer.status, answer.field("content-type")), (200, Some("application/json")));
+    assert_eq!(
+        answer.json(),
+        json!({
+            "resource": format!("{host}{HUB}"),
+            "authorization_servers": [ISSUER],
+            "authorization_details_types_supported": ["https://mercure.rocks/authorization-detail"],
+            "bearer_methods_supported": ["header"],
+            "mercure_cookie": "__Secure-mercure_access_token",
+            "mercure_matcher_types_supported": ["exact"],
+            "mercure_subscriptions": false,
+        })
+    );
+    expect_refusal(&gateway, &ask.clone().set("Host", "evil.example"), refused(421, "host_not_allowed"));
+    expect_refusal(&gateway, &ask.clone().method("DELETE"), refused(405, "method_not_allowed"));
+    let zero = Gateway::with(&format!("[[route]]\npath = '{HUB}'\nkind = 'mercure'"));
+    let request = zero.handshake().for_stream().target(path);
+    assert_eq!(zero.ask(&request).status, 404);
+}
+
+#[test]
+fn a_page_that_a_hub_of_version_one_does_not_serve_is_misdirected() {
+    let gateway = hub("");
+    let token = granting(&["subscribe", "publish"], &every());
+    let evil = "https://evil.example";
+    let misdirected = refused(421, "origin_misdirected");
+    expect_refusal(&gateway, &subscribing(&gateway, "match=a", &token).set("Origin", evil), misdirected);
+    expect_refusal(&gateway, &publishing(&gateway, "topic=a", &token).add("Origin", evil), misdirected);
+    let preflight = subscribing(&gateway, "match=a", &token).method("OPTIONS").set("Origin", evil);
+    expect_refusal(&gateway, &preflight, misdirected);
+    let path = "/.well-known/oauth-protected-resource/.well-known/mercure";
+    let metadata = subscribing(&gateway, "", &token).target(path).set("Origin", evil);
+    expect_refusal(&gateway, &metadata, misdirected);
 }
