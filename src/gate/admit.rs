@@ -4,12 +4,11 @@
 use super::call::{BackendId, Call, Destination, Serves};
 use super::extension::{self, DeflateAnswer};
 use super::fetch_metadata;
-use super::host::{Host, HostPolicy};
+use super::host::HostPolicy;
 use super::origin_policy::PermittedOrigin;
 use super::refused::{LoggedOrigin, Refused};
 use super::route::Route;
 use super::subprotocol::{self, BEARER};
-use super::target::TargetForm;
 use super::upgrade::UpgradeRequest;
 use crate::auth::{
     Authority, Credential, Identity, Key, Lifetimes, Narrowing, Revocations, Tickets, Verifier,
@@ -161,10 +160,7 @@ impl Gate {
         caller: &Caller<'_>,
         known: &mut Known,
     ) -> Result<Approach<'r>, Rejection> {
-        let target = TargetForm::parse(&request.uri)?;
-        let host = Host::parse(&request.headers)?;
-        target.agrees_with(&host)?;
-        self.hosts.permit(&host, caller.server_name)?;
+        let _host = self.hosts.asked_for(request, caller.server_name)?;
         let (route, room) = Route::find(&self.routes, request.uri.path())?;
         known.route = Some(Arc::clone(&route.label));
         let upgrade = UpgradeRequest::parse(request)?;

@@ -4,10 +4,8 @@
 
 use super::admit::{Caller, Gate, Known, Throttles, proven};
 use super::fetch_metadata;
-use super::host::Host;
 use super::refused::Refused;
 use super::route::Route;
-use super::target::TargetForm;
 use crate::auth::{BearerToken, CredentialPolicy, Identity, SubjectNeed, Ticket, TicketSecret};
 use crate::mercure::MercureClaim;
 use crate::origin::Origin;
@@ -104,10 +102,7 @@ impl Gate {
         known: &mut Known,
         asked_by: &mut Option<Origin>,
     ) -> Result<Exchanged, Rejection> {
-        let target = TargetForm::parse(&request.uri)?;
-        let host = Host::parse(&request.headers)?;
-        target.agrees_with(&host)?;
-        self.hosts.permit(&host, caller.server_name)?;
+        let _host = self.hosts.asked_for(request, caller.server_name)?;
 
         let for_ticket = request.uri.path() == TICKET_PATH;
         let routes: Vec<&Arc<Route>> =

@@ -1,9 +1,11 @@
 //! Owns Host: its form (RFC 9112 section 3.2) and the allowlist that stops DNS rebinding.
 //! Never knows an origin or a route.
 
+use super::target::TargetForm;
 use crate::origin::{Authority, HostName};
 use crate::rejection::Rejection;
 use http::header::{HOST, HeaderMap};
+use http::request::Parts;
 
 /// The one well-formed Host of a request: only its `parse` makes one.
 #[must_use]
@@ -87,6 +89,24 @@ impl HostPolicy {
             Some(Some(asked)) if asked == *host => Ok(()),
             Some(Some(_) | None) => Err(Rejection::HostMisdirected),
         }
+    }
+
+    /// The host that a request is for, with which every door begins: target, Host and TLS name the same,
+    /// and it is served.
+    ///
+    /// # Errors
+    ///
+    /// As [`TargetForm::parse`], [`TargetForm::agrees_with`], [`Host::parse`] and [`HostPolicy::permit`].
+    pub(super) fn asked_for<'r>(
+        &self,
+        request: &'r Parts,
+        server_name: Option<&str>,
+    ) -> Result<Host<'r>, Rejection> {
+        let target = TargetForm::parse(&request.uri)?;
+        let host = Host::parse(&request.headers)?;
+        target.agrees_with(&host)?;
+        self.permit(&host, server_name)?;
+        Ok(host)
     }
 }
 

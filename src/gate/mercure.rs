@@ -11,7 +11,6 @@ use super::origin_policy::PermittedOrigin;
 use super::refused::{LoggedOrigin, Refused};
 use super::route::{MercureRoute, Route};
 use super::stream::{Reader, asked_by};
-use super::target::TargetForm;
 use crate::auth::{Authority, BearerToken, Credential, CredentialPolicy, Revocations, SubjectNeed};
 use crate::mercure::{Form, MercureClaim, PublishPort, Settings, TopicMap, TopicSelector, Version};
 use crate::origin::Origin;
@@ -109,10 +108,7 @@ impl Gate {
         known: &mut Known,
         reader: &mut Option<Reader>,
     ) -> Result<HubAnswer, Rejection> {
-        let target = TargetForm::parse(&request.uri)?;
-        let host = Host::parse(&request.headers)?;
-        target.agrees_with(&host)?;
-        self.hosts.permit(&host, caller.server_name)?;
+        let host = self.hosts.asked_for(request, caller.server_name)?;
         let metadata = self.metadata_at(request.uri.path());
         let found = metadata.map(|(route, hub)| (route, hub, ""));
         let found = found.or_else(|| self.hub_at(request.uri.path()));
@@ -284,8 +280,7 @@ impl Asking<'_> {
     }
 
     pub(super) fn reader_of(&self, origin: Option<&Origin>) -> Option<Reader> {
-        let with_cookie = self.route.credentials.cookie.is_some();
-        origin.cloned().map(|origin| Reader { origin, with_cookie })
+        Reader::of(self.route, origin)
     }
 
     fn reader_credential(&self, origin: &PermittedOrigin) -> Result<Credential<'_>, Rejection> {

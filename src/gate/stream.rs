@@ -8,7 +8,6 @@ use super::host::Host;
 use super::origin_policy::PermittedOrigin;
 use super::refused::{LoggedOrigin, Refused};
 use super::route::Route;
-use super::target::TargetForm;
 use crate::auth::{Identity, Narrowing, RoomGrant};
 use crate::codec::{self, Opcode};
 use crate::origin::Origin;
@@ -50,6 +49,14 @@ pub struct Reader {
     pub with_cookie: bool,
 }
 
+impl Reader {
+    /// The page of this origin, as the route has it.
+    pub(super) fn of(route: &Route, origin: Option<&Origin>) -> Option<Reader> {
+        let with_cookie = route.credentials.cookie.is_some();
+        origin.cloned().map(|origin| Reader { origin, with_cookie })
+    }
+}
+
 impl Gate {
     /// Whether a request is one of these at all. On a route without `sse` nothing is; a GET that
     /// does not ask for an event stream is told to upgrade, as everywhere.
@@ -76,20 +83,16 @@ impl Gate {
         known: &mut Known,
         reader: &mut Option<Reader>,
     ) -> Result<Streamed, Rejection> {
-        let target = TargetForm::parse(&request.uri)?;
-        let host = Host::parse(&request.headers)?;
-        target.agrees_with(&host)?;
-        self.hosts.permit(&host, caller.server_name)?;
+        let host = self.hosts.asked_for(request, caller.server_name)?;
         let (route, room) = Route::find(&self.routes, request.uri.path())?;
         known.route = Some(Arc::clone(&route.label));
         if ![Method::GET, Method::POST, Method::OPTIONS].contains(&request.method) {
             return Err(Rejection::StreamMethod);
         }
         let origin = asked_by(route, request, &host)?;
-        let with_cookie = route.credentials.cookie.is_some();
         // A page of this very host, which sent none, may read whatever it gets.
         let named = origin.origin().filter(|_| request.headers.contains_key(ORIGIN));
-        *reader = named.cloned().map(|origin| Reader { origin, with_cookie });
+        *reader = Reader::of(route, named);
         if request.method == Method::OPTIONS {
             return Ok(Streamed::Preflight);
         }

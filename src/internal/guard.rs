@@ -1,6 +1,7 @@
 //! Owns who may ask the internal port: the right Host, no browser, the token where one is set.
 //! Never knows what is asked.
 
+use super::reply::Problem;
 use crate::secret::Secret;
 use http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use http::{StatusCode, Uri};
@@ -15,33 +16,22 @@ pub struct Guard {
     pub token: Option<Secret>,
 }
 
-/// Why a request to the internal port is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Denied {
-    pub(super) status: StatusCode,
-    pub(super) code: &'static str,
-    pub(super) title: &'static str,
-}
-
-const HOST_NOT_ALLOWED: Denied = Denied {
-    status: StatusCode::MISDIRECTED_REQUEST,
-    code: "host_not_allowed",
-    title: "Ask by the listening address or by localhost",
-};
-const FROM_BROWSER: Denied = Denied {
-    status: StatusCode::FORBIDDEN,
-    code: "from_browser",
-    title: "The internal port is not for browsers",
-};
-const CREDENTIAL: Denied = Denied {
-    status: StatusCode::UNAUTHORIZED,
-    code: "credential_invalid",
-    title: "The bearer token of token_file is required",
-};
+const HOST_NOT_ALLOWED: Problem = Problem::new(
+    StatusCode::MISDIRECTED_REQUEST,
+    "host_not_allowed",
+    "Ask by the listening address or by localhost",
+);
+const FROM_BROWSER: Problem =
+    Problem::new(StatusCode::FORBIDDEN, "from_browser", "The internal port is not for browsers");
+const CREDENTIAL: Problem = Problem::new(
+    StatusCode::UNAUTHORIZED,
+    "credential_invalid",
+    "The bearer token of token_file is required",
+);
 
 impl Guard {
     /// In this order: Host (DNS rebinding), browser, token.
-    pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
+    pub(super) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         self.admit_publisher(uri, headers)?;
         match &self.token {
             Some(token) if !bears(headers, token) => Err(CREDENTIAL),
@@ -50,7 +40,7 @@ impl Guard {
     }
 
     /// As [`Guard::admit`] without the token: a publisher bears one of its own, which the hub judges.
-    pub(super) fn admit_publisher(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
+    pub(super) fn admit_publisher(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
         if !self.is_for_us(uri, headers) {
             return Err(HOST_NOT_ALLOWED);
         }
@@ -111,7 +101,10 @@ mod tests {
     }
 
     fn status(guard: &Guard, lines: &[(&'static str, &str)]) -> u16 {
-        guard.admit(&Uri::from_static("/metrics"), &headers(lines)).err().map_or(200, |d| d.status.as_u16())
+        guard
+            .admit(&Uri::from_static("/metrics"), &headers(lines))
+            .err()
+            .map_or(200, |problem| problem.reply().status().as_u16())
     }
 
     #[test]

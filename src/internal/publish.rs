@@ -2,7 +2,7 @@
 //! Never knows who is in a room.
 
 use super::idempotency::{Content, Key, Known, Published};
-use super::reply::{Reply, problem, problem_at, reply};
+use super::reply::{Problem, Reply, reply};
 use crate::broadcast::Hub;
 use crate::codec::{self, Opcode};
 use crate::ledger::Ledger;
@@ -58,35 +58,19 @@ struct Message {
     key: Option<Key>,
 }
 
-/// Why nothing is delivered.
-struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    title: &'static str,
-}
-
-const MALFORMED: fn(&'static str) -> Refusal =
-    |title| Refusal { status: StatusCode::BAD_REQUEST, code: "publish_malformed", title };
-const TOO_BIG: Refusal = Refusal {
-    status: StatusCode::PAYLOAD_TOO_LARGE,
-    code: "message_too_big",
-    title: "The message is over message_bytes",
-};
-const CONGESTED: Refusal = Refusal {
-    status: StatusCode::SERVICE_UNAVAILABLE,
-    code: "congested",
-    title: "The workers are behind: try again",
-};
-const BATCH_TOO_LONG: Refusal = Refusal {
-    status: StatusCode::PAYLOAD_TOO_LARGE,
-    code: "batch_too_long",
-    title: "A batch holds 1,000 messages at most",
-};
-const OTHER_CONTENT: Refusal = Refusal {
-    status: StatusCode::UNPROCESSABLE_ENTITY,
-    code: "idempotency_key_reused",
-    title: "This idempotency key was used for something else",
-};
+const MALFORMED: fn(&'static str) -> Problem =
+    |title| Problem::new(StatusCode::BAD_REQUEST, "publish_malformed", title);
+const TOO_BIG: Problem =
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "message_too_big", "The message is over message_bytes");
+const CONGESTED: Problem =
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "congested", "The workers are behind: try again");
+const BATCH_TOO_LONG: Problem =
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "batch_too_long", "A batch holds 1,000 messages at most");
+const OTHER_CONTENT: Problem = Problem::new(
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "idempotency_key_reused",
+    "This idempotency key was used for something else",
+);
 
 /// What publishing takes. It waits for nothing, so two requests are never half done at once: of
 /// parallel ones with one key the first is made and the others find its answer.
@@ -102,10 +86,10 @@ pub(super) struct Press<'a> {
 impl Press<'_> {
     /// `POST /publish`.
     pub(super) fn one(mut self, headers: &HeaderMap, body: &[u8]) -> Reply {
-        self.try_one(headers, body).unwrap_or_else(|refusal| refusal.reply(None))
+        self.try_one(headers, body).unwrap_or_else(|problem| problem.reply())
     }
 
-    fn try_one(&mut self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, Refusal> {
+    fn try_one(&mut self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, Problem> {
         let of_field = key_of_field(headers)?;
         let publish: Publish = serde_json::from_slice(body).map_err(|_| {
             MALFORMED(
@@ -127,11 +111,14 @@ impl Press<'_> {
     /// `POST /publish/batch`. Nothing of it is delivered unless all of it can be: whoever sent a
     /// batch with a fault in it sends all of it again, mended.
     pub(super) fn batch(mut self, headers: &HeaderMap, body: &[u8]) -> Reply {
-        self.try_batch(headers, body).unwrap_or_else(|(refusal, index)| refusal.reply(index))
+        self.try_batch(headers, body).unwrap_or_else(|(problem, index)| match index {
+            None => problem.reply(),
+            Some(index) => problem.reply_at(index),
+        })
     }
 
-    fn try_batch(&mut self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, (Refusal, Option<usize>)> {
-        let whole = |refusal| (refusal, None);
+    fn try_batch(&mut self, headers: &HeaderMap, body: &[u8]) -> Result<Reply, (Problem, Option<usize>)> {
+        let whole = |problem| (problem, None);
         let key = key_of_field(headers).map_err(whole)?;
         let batch: Batch = serde_json::from_slice(body).map_err(|_| {
             whole(MALFORMED(r#"The body must be JSON: {"messages": [{"room": ..., "data": ...}, ...]}"#))
@@ -142,7 +129,7 @@ impl Press<'_> {
         let mut messages = Vec::with_capacity(batch.messages.len());
         let mut keys = HashSet::new();
         for (index, publish) in batch.messages.into_iter().enumerate() {
-            let at = |refusal| (refusal, Some(index));
+            let at = |problem| (problem, Some(index));
             let message = parse(publish).map_err(|title| at(MALFORMED(title)))?;
             self.fits(&message).map_err(at)?;
             if message.key.is_some_and(|key| !keys.insert(key)) {
@@ -160,15 +147,15 @@ impl Press<'_> {
             }
             Ok(press.deliver_all(&messages))
         });
-        made.map_err(|refusal| (refusal, reused_at))
+        made.map_err(|problem| (problem, reused_at))
     }
 
     /// Makes a publication, unless its key says that it has been made.
     fn named(
         &mut self,
         named: Option<(Key, Content)>,
-        make: impl FnOnce(&mut Self) -> Result<String, Refusal>,
-    ) -> Result<Reply, Refusal> {
+        make: impl FnOnce(&mut Self) -> Result<String, Problem>,
+    ) -> Result<Reply, Problem> {
         if let Some((key, content)) = &named {
             match self.published.known(key, *content, self.now) {
                 Known::Answer(answer) => {
@@ -230,7 +217,7 @@ impl Press<'_> {
         self.ledger.publish_keys_forgotten(forgotten);
     }
 
-    fn fits(&self, message: &Message) -> Result<(), Refusal> {
+    fn fits(&self, message: &Message) -> Result<(), Problem> {
         if message.payload.len() > self.message_bytes { Err(TOO_BIG) } else { Ok(()) }
     }
 
@@ -251,24 +238,15 @@ impl Message {
     }
 }
 
-impl Refusal {
-    fn reply(&self, index: Option<usize>) -> Reply {
-        match index {
-            None => problem(self.status, self.code, self.title),
-            Some(index) => problem_at(self.status, self.code, self.title, index),
-        }
-    }
-}
-
 fn accepted(answer: &str) -> Reply {
     reply(StatusCode::OK, "application/json", answer.to_owned())
 }
 
 pub(super) fn too_big() -> Reply {
-    TOO_BIG.reply(None)
+    TOO_BIG.reply()
 }
 
-fn key_of_field(headers: &HeaderMap) -> Result<Option<Key>, Refusal> {
+fn key_of_field(headers: &HeaderMap) -> Result<Option<Key>, Problem> {
     let mut lines = headers.get_all(KEY_FIELD).iter();
     let Some(line) = lines.next() else { return Ok(None) };
     let key = line.to_str().ok().and_then(Key::parse);

@@ -1,7 +1,6 @@
 //! Owns the responses of the internal port.
 //! Never knows what led to them.
 
-use super::guard::Denied;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
@@ -21,31 +20,51 @@ pub(super) fn json(status: StatusCode, value: &serde_json::Value) -> Reply {
     reply(status, "application/json", value.to_string())
 }
 
+/// Why a request is refused, in words of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+}
+
+impl Problem {
+    pub(super) const fn new(status: StatusCode, code: &'static str, title: &'static str) -> Problem {
+        Problem { status, code, title }
+    }
+
+    pub(super) fn reply(self) -> Reply {
+        problem(self.status, self.code, self.title)
+    }
+
+    /// The same of one entry of a list.
+    pub(super) fn reply_at(self, index: usize) -> Reply {
+        told(self.status, self.code, self.title, Some(index))
+    }
+}
+
+/// A problem that has no name here (RFC 9457).
 pub(super) fn problem(status: StatusCode, code: &str, title: &str) -> Reply {
-    let problem = serde_json::json!({
+    told(status, code, title, None)
+}
+
+fn told(status: StatusCode, code: &str, title: &str, index: Option<usize>) -> Reply {
+    let mut problem = serde_json::json!({
         "type": format!("urn:portcullis:problem:{code}"),
         "title": title,
         "status": status.as_u16(),
         "code": code,
     });
+    if let (Some(index), Some(members)) = (index, problem.as_object_mut()) {
+        members.insert("index".to_owned(), index.into());
+    }
     reply(status, "application/problem+json", problem.to_string())
 }
 
-/// A problem with one entry of a list.
-pub(super) fn problem_at(status: StatusCode, code: &str, title: &str, index: usize) -> Reply {
-    let problem = serde_json::json!({
-        "type": format!("urn:portcullis:problem:{code}"),
-        "title": title,
-        "status": status.as_u16(),
-        "code": code,
-        "index": index,
-    });
-    reply(status, "application/problem+json", problem.to_string())
-}
-
-pub(super) fn denied(denied: Denied) -> Reply {
-    let mut reply = problem(denied.status, denied.code, denied.title);
-    if denied.status == StatusCode::UNAUTHORIZED {
+/// What the guard of the port refuses.
+pub(super) fn denied(why: Problem) -> Reply {
+    let mut reply = why.reply();
+    if reply.status() == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static(r#"Bearer realm="portcullis-internal""#);
         reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
