@@ -43,6 +43,8 @@ mod promises;
 mod proxied;
 mod publishing;
 mod relay;
+mod relay_pressure;
+mod relay_upstreams;
 mod reload;
 mod restart;
 mod sandbox;

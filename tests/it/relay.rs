@@ -181,7 +181,7 @@ fn the_request_is_written_from_nothing_and_says_who_asks() {
 }
 
 /// What an assertion says, checked as a backend would: with the key set of the internal port alone.
-fn checked(gateway: &Gateway, assertion: &str) -> Value {
+pub(crate) fn checked(gateway: &Gateway, assertion: &str) -> Value {
     use jsonwebtoken::{DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
     let answer = gateway.internal().get("/jwks.json");
     assert_eq!((answer.status, answer.field("content-type")), (200, Some("application/jwk-set+json")));
