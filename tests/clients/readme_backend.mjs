@@ -86,7 +86,7 @@ function isListening(port) {
   });
 }
 
-await claim("the Node backend of README echoes behind the gateway and knows who is there", async () => {
+await claim("the node backend of the readme echoes behind the gateway and knows who is there", async () => {
   // What README calls `subject` it does not use: here it is told as it is decoded.
   const before = `
     const { WebSocketServer } = require("ws");
@@ -111,8 +111,11 @@ await claim("the Node backend of README echoes behind the gateway and knows who 
   await gateway.until("the subject", () => told.endsWith("\n"));
   assert.equal(told, `${NAME}\n`);
   const closed = once(peer, "close");
+  const exited = once(backend, "exit");
   backend.kill("SIGKILL");
   const [code, reason] = await closed;
+  // Its port is free for the next one.
+  await exited;
   assert.deepEqual([code, reason.toString()], [1014, "backend_gone"]);
 });
 
@@ -154,7 +157,7 @@ namespace {
 }
 `;
 
-await claim("the Ratchet example of deploy reads the fields that the gateway writes", async () => {
+await claim("the ratchet example of deploy reads the fields that the gateway writes", async () => {
   const server = new WebSocketServer({ host: "127.0.0.1", port: upstream });
   const heads = [];
   server.on("connection", (_, request) => heads.push(request.headers));

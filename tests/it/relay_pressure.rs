@@ -121,10 +121,9 @@ fn a_backend_waits_for_a_peer_that_does_not_read_and_nothing_is_lost() {
 
 #[test]
 fn a_peer_that_does_not_read_at_all_is_closed_for_want_of_a_pong_and_its_backend_let_go() {
-    let (web, sent, told) = talkative();
+    let (web, _, told) = talkative();
     let gateway = before(&web, "limits.ping_interval = '500ms'\nlimits.pong_timeout = '500ms'");
     let ws = enter(&gateway);
-    assert!(where_it_stands(&sent) < MESSAGES, "the gateway reads on for a peer that does not");
     let line = gateway.log.reason("no_pong");
     assert_eq!((&line["code"], &line["event"]), (&3008.into(), &"closed".into()));
     told.recv_timeout(Duration::from_secs(20)).expect("the end of its connection");
