@@ -39,6 +39,15 @@ pub(crate) struct Entrance {
 impl Entrance {
     /// Every handshake is a full one: no session is resumed.
     pub(crate) fn of(server: &Server, key_exchange: KeyExchange) -> Result<Entrance, Fault> {
+        Entrance::with_token(server, key_exchange, &server.token)
+    }
+
+    /// The same, as whom the token says.
+    pub(crate) fn with_token(
+        server: &Server,
+        key_exchange: KeyExchange,
+        token: &str,
+    ) -> Result<Entrance, Fault> {
         let provider = CryptoProvider {
             cipher_suites: vec![cipher_suite::TLS13_AES_128_GCM_SHA256],
             kx_groups: vec![key_exchange.group()],
@@ -52,8 +61,7 @@ impl Entrance {
         let request = format!(
             "GET /chat/load HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\nOrigin: {ORIGIN}\r\n\
-             Authorization: Bearer {}\r\n\r\n",
-            server.token
+             Authorization: Bearer {token}\r\n\r\n"
         );
         Ok(Entrance {
             address: server.address,

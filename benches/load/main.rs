@@ -13,6 +13,7 @@ mod idle;
 mod meter;
 mod peer;
 mod report;
+mod revocation;
 mod server;
 
 use attacks::{ATTACKS, Attacks};
@@ -23,6 +24,7 @@ use fanout::{Fanout, Pace};
 use handshakes::Handshakes;
 use idle::Idle;
 use report::{Figures, Report};
+use revocation::Revocation;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::Server;
 use std::error::Error;
@@ -36,7 +38,7 @@ use tokio::task::LocalSet;
 #[derive(Parser)]
 #[command(name = "load")]
 struct Arguments {
-    /// What to measure; without any, everything but the attacks
+    /// What to measure; without any, fanout, idle and handshakes
     #[arg(value_enum)]
     subjects: Vec<Subject>,
     /// A few connections for moments: shows that it works, and measures nothing
@@ -51,7 +53,7 @@ struct Arguments {
     /// Receivers in the room of fanout [default: 1000]
     #[arg(long)]
     receivers: Option<u32>,
-    /// Connections of idle [default: 5000]
+    /// Connections of idle [default: 5000], sessions of revocation [default: 10000]
     #[arg(long)]
     connections: Option<u32>,
     /// Another binary to hold this one against, measured in turn with it
@@ -72,6 +74,8 @@ enum Subject {
     Handshakes,
     /// What each octet of an attacker costs: processor time and memory
     Attacks,
+    /// Sessions that are revoked: how long until each of them is closed
+    Revocation,
 }
 
 /// One thing to measure, with its numbers.
@@ -80,6 +84,7 @@ enum Measurement {
     Idle(Idle),
     Handshakes(Handshakes),
     Attacks(Attacks),
+    Revocation(Revocation),
 }
 
 /// Whatever keeps a measurement from being made.
@@ -163,6 +168,11 @@ impl Arguments {
                 })
             }));
         }
+        // Only by name: it needs twice the open files of all others.
+        if self.subjects.contains(&Subject::Revocation) {
+            let sessions = count(self.connections, 200, 10_000);
+            measurements.push(Measurement::Revocation(Revocation::of(sessions)));
+        }
         // Only by name: there are many, and they say nothing of speed.
         if self.subjects.contains(&Subject::Attacks) {
             measurements.extend(ATTACKS.iter().map(|attack| {
@@ -185,6 +195,7 @@ impl Measurement {
             Measurement::Idle(idle) => idle.name(),
             Measurement::Handshakes(handshakes) => handshakes.name(),
             Measurement::Attacks(attacks) => attacks.name(),
+            Measurement::Revocation(revocation) => revocation.name(),
         }
     }
 
@@ -202,6 +213,7 @@ impl Measurement {
                 Measurement::Idle(idle) => idle.make(&server).await,
                 Measurement::Handshakes(handshakes) => handshakes.make(&server).await,
                 Measurement::Attacks(attacks) => attacks.make(&server).await,
+                Measurement::Revocation(revocation) => revocation.make(&server).await,
             }
         });
         made.map_err(|fault| format!("{}: {fault}\n{}", self.name(), server.log_tail()).into())

@@ -14,12 +14,18 @@ pub(crate) struct Peer {
     unread: Vec<u8>,
     /// A ping that is not answered yet.
     ping: Option<Vec<u8>>,
+    close_code: Option<u16>,
 }
 
 impl Peer {
     /// `early`: octets that came behind the 101.
     pub(crate) fn new(stream: TlsStream<TcpStream>, early: Vec<u8>) -> Peer {
-        Peer { stream, unread: early, ping: None }
+        Peer { stream, unread: early, ping: None, close_code: None }
+    }
+
+    /// What the server has closed with.
+    pub(crate) fn close_code(&self) -> Option<u16> {
+        self.close_code
     }
 
     /// Sends one text.
@@ -47,7 +53,10 @@ impl Peer {
             match frame.opcode {
                 TEXT => on_text(frame.payload),
                 PING => self.ping = Some(frame.payload.to_vec()),
-                CLOSE => return Err(io::ErrorKind::ConnectionAborted.into()),
+                CLOSE => {
+                    self.close_code = frame.payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
                 _ => {}
             }
             rest = behind;

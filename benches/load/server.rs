@@ -15,6 +15,8 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 
 /// The origin that is allowed.
 pub(crate) const ORIGIN: &str = "https://load.example.test";
@@ -35,6 +37,15 @@ pub(crate) struct Server {
     pub(crate) roots: RootCertStore,
     /// A token that may receive from and send into every room.
     pub(crate) token: String,
+    keys: [SigningKey; 2],
+}
+
+/// Whose signature a token bears.
+#[derive(Clone, Copy)]
+pub(crate) enum Key {
+    First,
+    /// The one that `withdraw_second_key` withdraws.
+    Second,
 }
 
 impl Server {
@@ -43,17 +54,19 @@ impl Server {
         let folder = tempfile::Builder::new().prefix("portcullis-load-").tempdir()?;
         let address = free_address()?;
         let roots = put_certificate(folder.path())?;
-        let token = put_signing_key(folder.path())?;
-        put(folder.path(), "portcullis.toml", &configuration(address))?;
+        let keys =
+            [put_signing_key(folder.path(), Key::First)?, put_signing_key(folder.path(), Key::Second)?];
+        let token = mint(&keys, Key::First, "load")?;
+        put(folder.path(), CONFIGURATION, &configuration(address, folder.path(), SECOND_KEY))?;
         let child = cores
             .command(binary)
             .args(["serve", "--config"])
-            .arg(folder.path().join("portcullis.toml"))
+            .arg(folder.path().join(CONFIGURATION))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(folder.path().join(LOG))?)
             .spawn()?;
-        let mut server = Server { child, folder, address, roots, token };
+        let mut server = Server { child, folder, address, roots, token, keys };
         server.wait_until_it_listens()?;
         Ok(server)
     }
@@ -70,6 +83,32 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
+    }
+
+    /// A token of a subject that may receive from and send into every room.
+    pub(crate) fn token_for(&self, key: Key, subject: &str) -> Result<String, Fault> {
+        mint(&self.keys, key, subject)
+    }
+
+    /// The configuration without the second key, which takes at the next reload.
+    pub(crate) fn withdraw_second_key(&self) -> Result<(), Fault> {
+        put(self.folder.path(), CONFIGURATION, &configuration(self.address, self.folder.path(), ""))
+    }
+
+    /// Posts to the internal port, and waits for the 200.
+    pub(crate) async fn ask(&self, path: &str, body: &str) -> Result<(), Fault> {
+        let mut socket = UnixStream::connect(self.folder.path().join(INTERNAL)).await?;
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        socket.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await?;
+        if answer.starts_with("HTTP/1.1 200 ") {
+            return Ok(());
+        }
+        Err(format!("{path}: {}", answer.lines().next().unwrap_or("no answer")).into())
     }
 
     /// What it uses of the machine.
@@ -108,28 +147,44 @@ fn put_certificate(folder: &Path) -> Result<RootCertStore, Fault> {
     Ok(roots)
 }
 
-/// Writes the public key, and makes a token by the private one.
-fn put_signing_key(folder: &Path) -> Result<String, Fault> {
+/// Makes a key and writes its public half.
+fn put_signing_key(folder: &Path, key: Key) -> Result<SigningKey, Fault> {
     let fault = |fault| format!("{fault}");
     let keys = SigningKey::generate().map_err(fault)?;
-    put(folder, "jwt.pem", &keys.public_pem)?;
+    put(folder, &format!("{}.pem", key.kid()), &keys.public_pem)?;
+    Ok(SigningKey::from_pem(&keys.private_pem).map_err(fault)?)
+}
+
+fn mint([first, second]: &[SigningKey; 2], key: Key, subject: &str) -> Result<String, Fault> {
     let everything = RoomPattern::parse("*").into_iter().collect::<Vec<_>>();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let facts = TokenFacts {
         issuer: ISSUER,
         audience: AUDIENCE,
         typ: "JWT",
-        kid: Some("load"),
-        subject: "load",
+        kid: Some(key.kid()),
+        subject,
         subscribe: &everything,
         publish: &everything,
         issued_at: now,
         expires_at: now + TOKEN_SECS,
-        jti: Some("load"),
+        jti: Some(subject),
         bound_to: None,
     };
-    let key = SigningKey::from_pem(&keys.private_pem).map_err(fault)?;
-    Ok(key.mint(&facts, &ClaimPaths::default()).map_err(fault)?)
+    let signing = match key {
+        Key::First => first,
+        Key::Second => second,
+    };
+    Ok(signing.mint(&facts, &ClaimPaths::default()).map_err(|fault| format!("{fault}"))?)
+}
+
+impl Key {
+    fn kid(self) -> &'static str {
+        match self {
+            Key::First => "load",
+            Key::Second => "second",
+        }
+    }
 }
 
 fn put(folder: &Path, name: &str, text: &str) -> Result<(), Fault> {
@@ -139,7 +194,9 @@ fn put(folder: &Path, name: &str, text: &str) -> Result<(), Fault> {
 }
 
 /// One worker, one room that echoes, and every limit out of the way.
-fn configuration(address: SocketAddr) -> String {
+fn configuration(address: SocketAddr, folder: &Path, second_key: &str) -> String {
+    let internal = folder.join(INTERNAL);
+    let internal = internal.display();
     format!(
         r#"
 [server]
@@ -158,9 +215,12 @@ issuer = "{ISSUER}"
 audience = "{AUDIENCE}"
 algorithms = ["ES256"]
 [[auth.issuer.key]]
-file = "jwt.pem"
+file = "load.pem"
 kid = "load"
 algorithm = "ES256"
+{second_key}
+[internal]
+listen = "unix:{internal}"
 [limits]
 connections_per_ip = 100000
 connections_per_subject = 100000
@@ -179,3 +239,9 @@ echo = true
 }
 
 const LOG: &str = "server.log";
+const CONFIGURATION: &str = "portcullis.toml";
+const INTERNAL: &str = "internal.sock";
+const SECOND_KEY: &str = r#"[[auth.issuer.key]]
+file = "second.pem"
+kid = "second"
+algorithm = "ES256""#;
